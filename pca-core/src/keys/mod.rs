@@ -1,0 +1,16 @@
+//! Keys: algorithms, identities, what a key store is asked for, and private keys that are wiped.
+//!
+//! Nothing of a cryptographic library crosses this module's border: keys travel as DER
+//! (`SubjectPublicKeyInfo` of RFC 5280 section 4.1.2.7, PKCS#8 of RFC 5958), signatures as bytes.
+
+mod algorithm;
+mod id;
+mod private;
+mod public;
+mod request;
+pub mod software;
+
+pub use algorithm::{Algorithm, Family, SignatureAlgorithm, UnknownAlgorithm};
+pub use id::{KeyId, KeyIdError};
+
+pub use request::{KeyEntry, KeyError, KeyRequest, KeyUse, SignRequest, Signature};

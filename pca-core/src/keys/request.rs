@@ -1,0 +1,107 @@
+//! What a key store is asked for, and what it answers.
+
+use std::sync::Arc;
+
+use super::{Algorithm, KeyId, SignatureAlgorithm};
+
+/// What a key is for; a key store keeps the two kinds apart (rule K1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum KeyUse {
+    /// Signs certificates and CRLs; never exported.
+    CertificateAuthority,
+    /// Belongs to a certificate's holder; made to be handed over.
+    Holder,
+}
+
+/// Asks for a new key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyRequest {
+    /// The id that the key gets; asking again with the same id returns the same key.
+    pub id: KeyId,
+    /// What is generated.
+    pub algorithm: Algorithm,
+    /// What it is for.
+    pub key_use: KeyUse,
+}
+
+/// Asks for a signature.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignRequest {
+    /// The key that signs.
+    pub key: KeyId,
+    /// How it signs; must fit the key.
+    pub algorithm: SignatureAlgorithm,
+    /// The message itself (not a digest): the to-be-signed DER.
+    pub message: Arc<[u8]>,
+}
+
+/// A signature as it goes into a BIT STRING: for ECDSA the DER `Ecdsa-Sig-Value`, for RSA and Ed25519 the raw octets.
+pub type Signature = Vec<u8>;
+
+/// A key in the list of a key store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyEntry {
+    /// Its id.
+    pub id: KeyId,
+    /// What it is for.
+    pub key_use: KeyUse,
+    /// When it was made, as the key store's medium knows it.
+    pub created: crate::log::Timestamp,
+}
+
+/// What a key store could not do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// There is no such key.
+    #[error("key {id} is not in the key store")]
+    Absent {
+        /// Which key.
+        id: KeyId,
+    },
+    /// The key cannot sign in this way.
+    #[error("key {id} cannot sign with {algorithm:?}")]
+    AlgorithmMismatch {
+        /// Which key.
+        id: KeyId,
+        /// What was asked.
+        algorithm: SignatureAlgorithm,
+    },
+    /// The back end cannot make or use such a key.
+    #[error("{algorithm} is not supported by this key store")]
+    Unsupported {
+        /// What was asked.
+        algorithm: Algorithm,
+    },
+    /// Another key lies under this id.
+    #[error("key {id} exists already with another public key")]
+    IdTaken {
+        /// Which id.
+        id: KeyId,
+    },
+    /// The key is not made to be handed over (rule K1).
+    #[error("key {id} is not exportable: keys of certificate authorities never leave the key store")]
+    NotExportable {
+        /// Which key.
+        id: KeyId,
+    },
+    /// The passphrase does not open the key store.
+    #[error("the passphrase does not open the key store")]
+    WrongPassphrase,
+    /// What is kept cannot be read as a key; `detail` says where and why, without any of its bytes.
+    #[error("the key store is damaged: {detail}")]
+    Damaged {
+        /// Where and why.
+        detail: String,
+    },
+    /// The medium failed; it may work again.
+    #[error("the key store failed: {detail}")]
+    Backend {
+        /// What failed.
+        detail: String,
+    },
+    /// The key store was closed.
+    #[error("the key store is closed")]
+    Closed,
+}

@@ -1,0 +1,6 @@
+//! The domain of a private certificate authority as an append-only event log.
+
+pub mod delivery;
+pub mod keys;
+pub mod log;
+pub mod x509;

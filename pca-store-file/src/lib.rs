@@ -1,0 +1,1 @@
+//! Events and keys in files: a segmented append-only log and encrypted key files.

@@ -1,0 +1,1 @@
+//! Events, snapshots and keys in memory.

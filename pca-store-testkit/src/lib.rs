@@ -1,0 +1,1 @@
+//! The conformance suite of the ports of pca-core, fakes, and deliberately broken stores that it must catch.
