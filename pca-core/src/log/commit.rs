@@ -140,6 +140,7 @@ impl Commit {
     }
 
     /// Its events in order, each as it lies in the body.
+    #[must_use]
     pub fn events(&self) -> impl ExactSizeIterator<Item = EventView<'_>> {
         self.events.iter().map(|place| EventView { commit: self, place })
     }
@@ -165,6 +166,7 @@ impl Commit {
         })
     }
 
+    #[must_use]
     /// For each event in order, each stream that it concerns and the event's revision there.
     pub fn moves(&self) -> impl Iterator<Item = Move<'_>> {
         let mut next: Vec<Revision> = self.guards.iter().map(|guard| guard.revision).collect();

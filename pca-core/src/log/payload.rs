@@ -153,7 +153,10 @@ mod tests {
             let Tree::Map(mut fields) = tree else { return Err(CodecError::NoUpcaster { kind: Self::KIND, schema }) };
             match schema {
                 1 => fields.push(("age".into(), 7.into())),
-                _ => fields.iter_mut().filter(|(name, _)| name.as_str() == Some("name")).for_each(|(name, _)| *name = "full_name".into()),
+                _ => fields
+                    .iter_mut()
+                    .filter(|(name, _)| name.as_str() == Some("name"))
+                    .for_each(|(name, _)| *name = "full_name".into()),
             }
             Ok(Tree::Map(fields))
         }
