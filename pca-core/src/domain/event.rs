@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::keys::{Algorithm, Family, KeyId};
 use crate::log::{CodecError, Digest, EncodedEvent, EventData, EventView, Payload, Position, StreamId, Timestamp};
-use crate::x509::{CertificateId, Profile, RevocationReason, SerialNumber};
+use crate::x509::{CertificateId, NameHash, Profile, RevocationReason, SerialNumber};
 
 use super::policy::Policy;
 use super::{CaId, LotId, OrderId, stream};
@@ -459,7 +459,7 @@ pub struct CaEnabled {
     /// Its id, with issuer name hash and serial number.
     pub id: CertificateId,
     /// The hash of its subject name.
-    pub subject_hash: String,
+    pub subject_hash: NameHash,
     /// The CA's key in the key store.
     pub key: KeyId,
     /// SHA-256 of its SubjectPublicKeyInfo (rule K2).
@@ -480,8 +480,8 @@ payload!(CaEnabled, |event| vec![
     stream::certificate(&event.id),
     stream::key(&event.key),
     stream::spki(&event.spki),
-    stream::name(&event.subject_hash),
-    stream::crl(&event.subject_hash),
+    stream::name(event.subject_hash),
+    stream::crl(event.subject_hash),
 ]);
 
 /// A CRL that an uploaded CA signed before it came here.
@@ -538,7 +538,7 @@ pub struct GenerationEnd {
     /// Which generation.
     pub generation: u32,
     /// The hash of its subject name: the CRL that the end appears on.
-    pub subject_hash: String,
+    pub subject_hash: NameHash,
     /// Why the certificates end.
     pub reason: RevocationReason,
     /// How many events the quota stream had: the certificates up to there have ended.
@@ -559,7 +559,7 @@ pub struct CaReset {
 }
 payload!(CaReset, |event| vec![
     stream::ca(&event.end.ca),
-    stream::crl(&event.end.subject_hash),
+    stream::crl(event.end.subject_hash),
     stream::key(&event.end.key),
 ]);
 
@@ -571,7 +571,7 @@ pub struct CaRevoked {
 }
 payload!(CaRevoked, |event| vec![
     stream::ca(&event.end.ca),
-    stream::crl(&event.end.subject_hash),
+    stream::crl(event.end.subject_hash),
     stream::key(&event.end.key),
 ]);
 
@@ -591,7 +591,7 @@ pub struct CrlPublished {
     /// Which generation's key.
     pub generation: u32,
     /// The hash of the issuer name: the CRL's scope.
-    pub subject_hash: String,
+    pub subject_hash: NameHash,
     /// The CRL number.
     pub number: u64,
     /// `thisUpdate`.
@@ -608,9 +608,9 @@ pub struct CrlPublished {
     pub last: Option<Der>,
 }
 payload!(CrlPublished, |event| if event.last.is_some() {
-    vec![stream::crl(&event.subject_hash), stream::ca(&event.ca)]
+    vec![stream::crl(event.subject_hash), stream::ca(&event.ca)]
 } else {
-    vec![stream::crl(&event.subject_hash)]
+    vec![stream::crl(event.subject_hash)]
 });
 
 /// What a key belonged to.
@@ -731,7 +731,7 @@ pub struct CertificateRevoked {
     pub compromised_spki: Option<Digest>,
 }
 payload!(CertificateRevoked, |event| {
-    let mut streams = vec![stream::certificate(&event.id), stream::crl(event.id.issuer_hash())];
+    let mut streams = vec![stream::certificate(&event.id), stream::crl(event.id.issuer())];
     streams.extend(event.compromised_spki.as_ref().map(stream::spki));
     streams
 });
@@ -742,7 +742,7 @@ pub struct HoldReleased {
     /// The certificate.
     pub id: CertificateId,
 }
-payload!(HoldReleased, |event| vec![stream::certificate(&event.id), stream::crl(event.id.issuer_hash())]);
+payload!(HoldReleased, |event| vec![stream::certificate(&event.id), stream::crl(event.id.issuer())]);
 
 /// A private key was handed out (rule A1).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

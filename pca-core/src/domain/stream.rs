@@ -2,7 +2,7 @@
 
 use crate::keys::KeyId;
 use crate::log::{Digest, StreamId};
-use crate::x509::CertificateId;
+use crate::x509::{CertificateId, NameHash};
 
 use super::{CaId, OrderId};
 
@@ -44,8 +44,8 @@ pub fn certificate(id: &CertificateId) -> StreamId {
 
 /// `crl/<issuer name hash>`: revocations under an issuer name, and its CRLs (rule A3).
 #[must_use]
-pub fn crl(issuer_hash: &str) -> StreamId {
-    StreamId::of("crl", issuer_hash)
+pub fn crl(issuer: NameHash) -> StreamId {
+    StreamId::of("crl", &issuer.to_string())
 }
 
 /// `key/<id>`: a key's introduction and end (rule K3).
@@ -62,6 +62,6 @@ pub fn spki(digest: &Digest) -> StreamId {
 
 /// `name/<subject name hash>`: which CA owns a subject name (rule C4).
 #[must_use]
-pub fn name(subject_hash: &str) -> StreamId {
-    StreamId::of("name", subject_hash)
+pub fn name(subject: NameHash) -> StreamId {
+    StreamId::of("name", &subject.to_string())
 }
