@@ -12,9 +12,7 @@ mod validity;
 
 pub use der::{DerError, Malformed};
 pub use host::{DnsName, DnsNameError, DnsNameProblem, Wildcards};
-pub use name::{
-    CommonName, DistinguishedName, NameHash, NameHashError, SubjectField, SubjectFields, SubjectViolation,
-};
+pub use name::{CommonName, DistinguishedName, NameHash, NameHashError, SubjectField, SubjectFields, SubjectViolation};
 pub use profile::{Profile, UnknownProfile};
 pub use reason::{RevocationReason, UnknownReason};
 pub use san::{
@@ -23,3 +21,6 @@ pub use san::{
 };
 pub use serial::{CertificateId, CertificateIdError, SerialNumber, SerialNumberError};
 pub use validity::{Validity, ValidityError, plus_days, plus_months, plus_years};
+
+mod pending;
+pub use pending::{ParsedCertificate, assemble};

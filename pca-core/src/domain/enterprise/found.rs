@@ -2,11 +2,11 @@
 
 use serde::Serialize;
 
+use crate::domain::CaId;
 use crate::domain::decision::{Command, Context, Desk, Halt, Plan, canonical};
 use crate::domain::event::{EnterpriseFounded, Event, PolicyAdopted};
 use crate::domain::policy::Policy;
 use crate::domain::refusal::{BrokenRule, Objections, Rule};
-use crate::domain::CaId;
 
 const L9: Rule = Rule::new("L9");
 const C4: Rule = Rule::new("C4");
@@ -70,7 +70,9 @@ impl Command for FoundEnterprise {
 
     fn answer(events: &[Event]) -> Option<Founded> {
         events.iter().find_map(|event| match event {
-            Event::EnterpriseFounded(founded) => Some(Founded { name: founded.name.clone(), rehearsal: founded.rehearsal }),
+            Event::EnterpriseFounded(founded) => {
+                Some(Founded { name: founded.name.clone(), rehearsal: founded.rehearsal })
+            }
             _ => None,
         })
     }

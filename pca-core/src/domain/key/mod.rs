@@ -3,8 +3,8 @@
 use crate::log::{Fold, Moment, StreamId};
 use crate::x509::CertificateId;
 
-use super::event::{Event, KeyOwner};
 use super::CaId;
+use super::event::{Event, KeyOwner};
 
 /// The fold of `key/<id>`: where a key stands in its life (rule K3).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
