@@ -1,0 +1,189 @@
+//! Folded streams, and one decision's view of them.
+//!
+//! A *fold* is what a stream's events amount to. A [`World`] holds the folds of some streams, each at a revision. A
+//! decision sees a world through a [`Desk`], which notes every stream that is looked at: the notes become the commit's
+//! guards (rule L2), so that no guard is written by hand and none is forgotten.
+
+use core::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+
+use super::{CodecError, EventData, Metadata, Position, Revision, StreamEvent, StreamId, StreamSlice, Timestamp};
+
+/// Where an event stands when it is folded.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment<'a> {
+    /// The commit's time (rule L9).
+    pub time: Timestamp,
+    /// The event's revision in the stream that is folded.
+    pub revision: Revision,
+    /// The event's position, or 0 while its commit has not been ordered.
+    pub position: Position,
+    /// Who, when, why.
+    pub metadata: &'a Metadata,
+}
+
+/// What the events of a stream amount to. Folding cannot fail: what an event says has happened.
+pub trait Fold: Clone + Send + Sync + 'static {
+    /// The events.
+    type Event: EventData;
+
+    /// What an empty stream amounts to.
+    fn begin(stream: &StreamId) -> Self;
+
+    /// Takes an event in.
+    fn evolve(&mut self, event: &Self::Event, moment: &Moment<'_>);
+}
+
+/// Folds of streams, each at a revision.
+#[derive(Clone, Debug)]
+pub struct World<F> {
+    streams: HashMap<StreamId, Loaded<F>>,
+}
+
+#[derive(Clone, Debug)]
+struct Loaded<F> {
+    revision: Revision,
+    fold: F,
+}
+
+impl<F> Default for World<F> {
+    fn default() -> Self {
+        Self { streams: HashMap::new() }
+    }
+}
+
+impl<F: Fold> World<F> {
+    /// The revision that a stream is folded up to, if it is here.
+    #[must_use]
+    pub fn revision(&self, stream: &StreamId) -> Option<Revision> {
+        self.streams.get(stream).map(|loaded| loaded.revision)
+    }
+
+    /// The fold of a stream, if it is here.
+    #[must_use]
+    pub fn get(&self, stream: &StreamId) -> Option<&F> {
+        self.streams.get(stream).map(|loaded| &loaded.fold)
+    }
+
+    /// The streams that are here with their revisions, as [`EventStore::read`](crate::ports::EventStore::read) wants
+    /// them in order to bring this world up to date.
+    #[must_use]
+    pub fn revisions(&self) -> Vec<(StreamId, Revision)> {
+        self.streams.iter().map(|(stream, loaded)| (stream.clone(), loaded.revision)).collect()
+    }
+
+    /// Puts a fold in, made elsewhere.
+    pub fn insert(&mut self, stream: StreamId, revision: Revision, fold: F) {
+        self.streams.insert(stream, Loaded { revision, fold });
+    }
+
+    /// Takes a stream out.
+    pub fn remove(&mut self, stream: &StreamId) {
+        self.streams.remove(stream);
+    }
+
+    /// Folds what was read of a stream. A stream that is not here begins empty.
+    ///
+    /// # Errors
+    /// [`CodecError`] if an event cannot be decoded; the stream then stands before that event.
+    pub fn apply(&mut self, slice: &StreamSlice) -> Result<(), CodecError> {
+        let loaded = self.entry(&slice.stream);
+        slice.events.iter().try_for_each(|event| loaded.apply(event))
+    }
+
+    /// Folds the events of a commit that has not been ordered yet into those of its streams that are here, as if it had
+    /// been, at a time.
+    pub fn speculate(&mut self, events: &[F::Event], metadata: &Metadata, time: Timestamp) {
+        for event in events {
+            for stream in event.streams() {
+                if let Some(loaded) = self.streams.get_mut(&stream) {
+                    loaded.revision = loaded.revision.plus(1);
+                    let moment = Moment { time, revision: loaded.revision, position: Position::ZERO, metadata };
+                    loaded.fold.evolve(event, &moment);
+                }
+            }
+        }
+    }
+
+    /// A decision's view of this world.
+    #[must_use]
+    pub fn desk(&self) -> Desk<'_, F> {
+        Desk { world: self, reads: RefCell::default() }
+    }
+
+    fn entry(&mut self, stream: &StreamId) -> &mut Loaded<F> {
+        self.streams
+            .entry(stream.clone())
+            .or_insert_with(|| Loaded { revision: Revision::ZERO, fold: F::begin(stream) })
+    }
+}
+
+impl<F: Fold> Loaded<F> {
+    fn apply(&mut self, event: &StreamEvent) -> Result<(), CodecError> {
+        if event.revision <= self.revision {
+            return Ok(());
+        }
+        let commit = event.recorded.commit();
+        let Some(view) = commit.event(event.index) else { return Ok(()) };
+        let seal = event.recorded.seal();
+        let moment = Moment {
+            time: seal.time,
+            revision: event.revision,
+            position: seal.first.plus(u64::try_from(event.index).unwrap_or(u64::MAX)),
+            metadata: commit.metadata(),
+        };
+        self.fold.evolve(&F::Event::decode(&view)?, &moment);
+        self.revision = event.revision;
+        Ok(())
+    }
+}
+
+/// One decision's view of a [`World`]: it notes what is looked at.
+#[derive(Debug)]
+pub struct Desk<'w, F> {
+    world: &'w World<F>,
+    reads: RefCell<Vec<(StreamId, Revision)>>,
+}
+
+impl<'w, F: Fold> Desk<'w, F> {
+    /// Looks at a stream.
+    ///
+    /// # Errors
+    /// [`Missing`] if the stream has not been loaded; load it and decide again.
+    pub fn get(&self, stream: &StreamId) -> Result<&'w F, Missing> {
+        match self.world.streams.get(stream) {
+            Some(loaded) => {
+                self.note(stream, loaded.revision);
+                Ok(&loaded.fold)
+            }
+            None => Err(Missing { stream: stream.clone() }),
+        }
+    }
+
+    /// Claims a stream as new without reading it: a guard at revision 0, or at the revision that is known here. The
+    /// commit conflicts if somebody has written to it.
+    pub fn claim(&self, stream: &StreamId) {
+        self.note(stream, self.world.revision(stream).unwrap_or(Revision::ZERO));
+    }
+
+    /// Every stream that was looked at or claimed, at its revision.
+    #[must_use]
+    pub fn guards(&self) -> BTreeMap<StreamId, Revision> {
+        self.reads.borrow().iter().cloned().collect()
+    }
+
+    fn note(&self, stream: &StreamId, revision: Revision) {
+        let mut reads = self.reads.borrow_mut();
+        if !reads.iter().any(|(noted, _)| noted == stream) {
+            reads.push((stream.clone(), revision));
+        }
+    }
+}
+
+/// A decision needs a stream that has not been loaded.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{stream} has not been loaded")]
+pub struct Missing {
+    /// The stream.
+    pub stream: StreamId,
+}
