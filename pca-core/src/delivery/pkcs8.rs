@@ -61,6 +61,22 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use pkcs8::EncryptedPrivateKeyInfoRef;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Rule K5: a wrong passphrase never gives the key, and the right one always does.
+        #[test]
+        fn a_wrong_passphrase_opens_nothing(
+            right in "\\PC{8,40}", wrong in "\\PC{0,40}", secret: Vec<u8>, salt: [u8; 16], vector: [u8; 16],
+        ) {
+            prop_assume!(right != wrong && !secret.is_empty());
+            let der = encrypted(&secret, &right, &SaltAndVector { salt, vector }, 2).unwrap();
+            let sealed = EncryptedPrivateKeyInfoRef::try_from(der.as_slice()).unwrap();
+            let open = |passphrase: &str| sealed.encryption_algorithm.decrypt(passphrase, sealed.encrypted_data.as_bytes());
+            prop_assert_eq!(open(&right).ok(), Some(secret.clone()));
+            prop_assert_ne!(open(&wrong).ok(), Some(secret));
+        }
+    }
 
     #[test]
     fn what_is_encrypted_opens_with_the_passphrase_only() {

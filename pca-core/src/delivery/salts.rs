@@ -1,12 +1,9 @@
 //! The randomness that one delivery uses.
 
-
-
 /// Salts and initialisation vectors for one delivery: drawn afresh by the caller for each, used up by it.
 ///
 /// They are no secrets (each ends in clear in the file that it salts), but using one twice under one passphrase would
 /// show which deliveries share it, and reuse a cipher's initialisation vector.
-
 pub struct Salts {
     pub(super) key: SaltAndVector,
     pub(super) bagged_key: SaltAndVector,
