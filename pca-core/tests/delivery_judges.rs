@@ -14,7 +14,10 @@ const JUDGED: [Algorithm; 5] =
 fn each(format: Format, judge: impl Fn(Algorithm, &std::path::Path)) {
     for algorithm in JUDGED {
         let directory = tempfile::tempdir().unwrap();
-        write(&make(&Chain::new(algorithm, "Anna Schmidt").bundle(Kind::Client), format, &with_key()), directory.path());
+        write(
+            &make(&Chain::new(algorithm, "Anna Schmidt").bundle(Kind::Client), format, &with_key()),
+            directory.path(),
+        );
         judge(algorithm, directory.path());
     }
 }
@@ -68,7 +71,9 @@ fn openssl_reads_each_der_file() {
     let directory = tempfile::tempdir().unwrap();
     let chain = Chain::new(Algorithm::EcdsaP256, "Anna Schmidt");
     write(&make(&chain.bundle(Kind::Server), Format::Der, &Options::default()), directory.path());
-    for (file, subject) in [("crt_test.der", "Anna Schmidt"), ("issuers/1.der", "Test OA"), ("issuers/2.der", "Test Root")] {
+    for (file, subject) in
+        [("crt_test.der", "Anna Schmidt"), ("issuers/1.der", "Test OA"), ("issuers/2.der", "Test Root")]
+    {
         let said = run(directory.path(), openssl, &["x509", "-inform", "DER", "-in", file, "-noout", "-subject"]);
         assert!(said.contains(subject), "{file}: {said}");
     }
@@ -98,6 +103,12 @@ fn openssl_opens_pkcs12_with_the_passphrase_only() {
 
         let wrong = refused(directory, openssl, &["pkcs12", "-in", "crt_test.p12", "-passin", "pass:correct horse 8"]);
         assert!(wrong.contains("invalid password"), "{wrong}");
+
+        let mut damaged = std::fs::read(directory.join("crt_test.p12")).unwrap();
+        let middle = damaged.len() / 2;
+        damaged.get_mut(middle).map(|octet| *octet ^= 1).unwrap();
+        std::fs::write(directory.join("damaged.p12"), damaged).unwrap();
+        refused(directory, openssl, &["pkcs12", "-in", "damaged.p12", "-passin", &passphrase, "-noout"]);
     });
 }
 

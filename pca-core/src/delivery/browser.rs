@@ -12,10 +12,8 @@ pub(super) fn package(bundle: &Bundle, draft: &mut Draft) -> Result<(), Delivery
     let chain = bundle.chain().map(|certificate| certificate.der.as_slice());
     draft.add(DeliveredFile::public(format!("{directory}/{}.pem", bundle.id()), pem::certificates(chain)?));
     if let Some(anchor) = bundle.anchor() {
-        draft.add(DeliveredFile::public(
-            format!("{directory}/root.pem"),
-            pem::document(pem::CERTIFICATE, &anchor.der)?,
-        ));
+        draft
+            .add(DeliveredFile::public(format!("{directory}/root.pem"), pem::document(pem::CERTIFICATE, &anchor.der)?));
         // The same in DER, under the ending that Windows and macOS open by a double click.
         draft.add(DeliveredFile::public(format!("{directory}/root.crt"), anchor.der.clone().into()));
     }

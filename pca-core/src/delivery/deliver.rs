@@ -90,12 +90,7 @@ impl fmt::Debug for DeliveredFile {
 ///
 /// # Errors
 /// [`DeliveryError`], each with the rule that stands behind it. Everything is checked before anything is made.
-pub fn deliver(
-    bundle: &Bundle,
-    format: Format,
-    options: &Options,
-    salts: Salts,
-) -> Result<Delivery, DeliveryError> {
+pub fn deliver(bundle: &Bundle, format: Format, options: &Options, salts: Salts) -> Result<Delivery, DeliveryError> {
     let request = Request::check(bundle, format, options)?;
     let mut draft = Draft { files: Vec::new(), warnings: Vec::new(), key: DeliveredKey::None };
     let id = bundle.id();
@@ -194,8 +189,8 @@ impl Draft {
         self.key != DeliveredKey::None
     }
 
-    pub(super) fn key_is_encrypted(&self) -> bool {
-        self.key == DeliveredKey::Encrypted
+    pub(super) const fn key(&self) -> DeliveredKey {
+        self.key
     }
 
     fn add_key_file(&mut self, request: &Request<'_>, path: String, salts: &Salts) -> Result<(), DeliveryError> {

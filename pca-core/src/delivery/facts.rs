@@ -16,6 +16,7 @@ pub(super) struct Facts {
     pub(super) common_name: Option<String>,
     pub(super) serial: String,
     pub(super) not_after: String,
+    /// SHA-256 of the DER, written as `openssl x509 -fingerprint` prints it.
     pub(super) fingerprint: String,
     pub(super) spki: Vec<u8>,
     pub(super) algorithm: KeyAlgorithm,
@@ -64,7 +65,7 @@ impl Facts {
             common_name: common_name.filter(|name| !name.is_empty()),
             serial: hexadecimal(certificate.raw_serial(), ""),
             not_after: not_after.format("%Y-%m-%dT%H:%M:%SZ").to_string(),
-            fingerprint: hexadecimal(&Sha256::digest(der), ":"),
+            fingerprint: hexadecimal(&Sha256::digest(der), ":").to_ascii_uppercase(),
             spki: certificate.public_key().raw.to_vec(),
             algorithm: KeyAlgorithm::of(certificate.public_key()),
             hosts: hosts(&certificate),

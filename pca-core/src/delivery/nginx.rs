@@ -3,7 +3,7 @@
 use super::bundle::Bundle;
 use super::deliver::{DeliveredFile, Draft};
 use super::facts::KeyAlgorithm;
-use super::{DeliveryError, DeliveryWarning, Format, Kind, note, pem};
+use super::{DeliveredKey, DeliveryError, DeliveryWarning, Format, Kind, note, pem};
 
 /// Fills the package; the draft already carries the key's file, if there is one.
 pub(super) fn package(bundle: &Bundle, draft: &mut Draft) -> Result<(), DeliveryError> {
@@ -26,10 +26,10 @@ pub(super) fn package(bundle: &Bundle, draft: &mut Draft) -> Result<(), Delivery
     } else {
         let chain = bundle.chain().map(|certificate| certificate.der.as_slice());
         draft.add(DeliveredFile::public(path("fullchain.pem"), pem::certificates(chain)?));
-        let encrypted = draft.key_is_encrypted();
+        let encrypted = draft.key() == DeliveredKey::Encrypted;
         draft.add(DeliveredFile::text(path("nginx.conf"), trial(bundle, encrypted)));
         draft.add(DeliveredFile::text(path("site.conf"), site(bundle, encrypted)));
-        server_note(bundle, encrypted, draft.warnings())
+        server_note(bundle, draft.key(), draft.warnings())
     };
     draft.add(DeliveredFile::text(path("INSTALL.txt"), install));
     Ok(())
@@ -55,8 +55,8 @@ fn warn(bundle: &Bundle, draft: &mut Draft) {
     }
     for certificate in bundle.chain().chain(bundle.anchor().filter(|_| kind != Kind::Authority)) {
         let (target, algorithm) = match certificate.facts.algorithm {
-            KeyAlgorithm::Ed25519 => ("nginx can, but browsers that connect to it", "Ed25519"),
-            KeyAlgorithm::EcdsaP521 => ("nginx can, but Chrome and Edge that connect to it", "ECDSA P-521"),
+            KeyAlgorithm::Ed25519 => ("browsers connecting to this server", "Ed25519"),
+            KeyAlgorithm::EcdsaP521 => ("Chrome and Edge connecting to this server", "ECDSA P-521"),
             KeyAlgorithm::Common => continue,
         };
         draft.warn(DeliveryWarning::AlgorithmUnusable { target, algorithm, subject: certificate.facts.title().into() });
@@ -149,31 +149,32 @@ fn client_verification(bundle: &Bundle, prefix: &str, comment: &str) -> String {
     )
 }
 
-fn server_note(bundle: &Bundle, encrypted: bool, warnings: &[DeliveryWarning]) -> String {
+fn server_note(bundle: &Bundle, key: DeliveredKey, warnings: &[DeliveryWarning]) -> String {
     let directory = directory(bundle);
     let installed = installed(bundle);
-    let key = if encrypted {
-        format!(
-            r#"
+    let key = match key {
+        DeliveredKey::Encrypted => r#"
 privkey.pem is encrypted. nginx reads its passphrase at each start and reload from the file that ssl_password_file names;
-without one it asks on the terminal, which fails where nobody sits. Write that file yourself (one line, readable for root
-only), beside the key or, better, on another medium:
+without one it asks on the terminal, which fails where nobody sits. Write that file yourself, one line that only you and
+later root can read, before you go on:
 
-  sudo sh -c 'umask 077; cat > {installed}privkey.pass'      # type the export passphrase, Enter, Ctrl-D
+  (umask 077; cat > privkey.pass)      # inside this directory: type the export passphrase, Enter, Ctrl-D
 
 Passphrase and key on one disk protect the key in transit and in backups that leave the passphrase out, not against
-somebody who can read both.
+somebody who can read both. Another medium is better: change the path in site.conf.
 "#
-        )
-    } else {
-        format!("\nThe key belongs into {installed}privkey.pem, in clear, readable for root only (mode 0600).\n")
+        .to_owned(),
+        DeliveredKey::Plain => "\nprivkey.pem is NOT encrypted: keep it readable for root only (mode 0600).\n".to_owned(),
+        DeliveredKey::None => "\nThe package holds no private key: put yours here as privkey.pem, in clear, mode 0600; or encrypted,\n\
+             and add an ssl_password_file to nginx.conf and site.conf.\n"
+            .to_owned(),
     };
     format!(
         r#"{head}
 Files
 -----
   fullchain.pem   the certificate, then its intermediates: what nginx sends
-  privkey.pem     the private key, if it was asked for
+  privkey.pem     the private key
   root.pem        the trust anchor, for the clients; nginx does not send it
   client-ca.pem   whose client certificates are accepted under mutual TLS
   nginx.conf      a whole configuration for a trial on port 8443

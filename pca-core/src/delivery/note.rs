@@ -12,7 +12,8 @@ pub(super) fn head(bundle: &Bundle, target: &str, warnings: &[DeliveryWarning]) 
     let title = format!("{} for {target}", bundle.id());
     // Writing to a string does not fail.
     let _ = writeln!(note, "{title}\n{}\n", "=".repeat(title.chars().count()));
-    let _ = writeln!(note, "Certificate   {}", if facts.subject.is_empty() { "(empty subject)" } else { &facts.subject });
+    let _ =
+        writeln!(note, "Certificate   {}", if facts.subject.is_empty() { "(empty subject)" } else { &facts.subject });
     if !facts.hosts.is_empty() {
         let _ = writeln!(note, "Names         {}", facts.hosts.join(" "));
     }

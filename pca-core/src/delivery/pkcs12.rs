@@ -8,12 +8,13 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+use super::DeliveryError;
 use super::pkcs8::{encrypt, encrypted};
 use super::salts::{SaltAndVector, Salts};
 use super::tlv::{
-    BMP_STRING, CONTEXT_0, CONTEXT_0_PRIMITIVE, OCTET_STRING, SEQUENCE, Value, integer, null, object_identifier, set_of, tlv,
+    BMP_STRING, CONTEXT_0, CONTEXT_0_PRIMITIVE, OCTET_STRING, SEQUENCE, Value, integer, null, object_identifier,
+    set_of, tlv,
 };
-use super::DeliveryError;
 
 /// Iterations of PBKDF2 and of the key derivation of RFC 7292 in a delivered `.p12`.
 ///
@@ -51,10 +52,8 @@ pub(super) fn file(
     passphrase: &str,
     salts: &Salts,
 ) -> Result<Value, DeliveryError> {
-    let bags = certificates
-        .iter()
-        .map(|(der, attributes)| certificate_bag(der, attributes))
-        .collect::<Result<Vec<_>, _>>()?;
+    let bags =
+        certificates.iter().map(|(der, attributes)| certificate_bag(der, attributes)).collect::<Result<Vec<_>, _>>()?;
     let bags: Vec<&[u8]> = bags.iter().map(|bag| bag.as_slice()).collect();
     let mut contents = vec![encrypted_data(&tlv(SEQUENCE, &bags)?, passphrase, &salts.certificates)?];
     if let Some((pkcs8, attributes)) = key {
@@ -184,8 +183,8 @@ mod tests {
     fn the_key_of_the_integrity_check_is_that_of_openssl() {
         let salt = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
         let expected = [
-            0x50, 0x4b, 0x38, 0xe5, 0xaf, 0x53, 0x82, 0x22, 0x9c, 0x6e, 0x59, 0x06, 0x5c, 0xcf, 0xbb, 0x14, 0xa9, 0x15, 0x85,
-            0x15, 0x6a, 0x08, 0x84, 0xdb, 0xd2, 0x7c, 0x6f, 0xaa, 0x9f, 0xd6, 0x2d, 0x47,
+            0x50, 0x4b, 0x38, 0xe5, 0xaf, 0x53, 0x82, 0x22, 0x9c, 0x6e, 0x59, 0x06, 0x5c, 0xcf, 0xbb, 0x14, 0xa9, 0x15,
+            0x85, 0x15, 0x6a, 0x08, 0x84, 0xdb, 0xd2, 0x7c, 0x6f, 0xaa, 0x9f, 0xd6, 0x2d, 0x47,
         ];
         assert_eq!(*mac_key("hunter22", &salt, 1000), expected);
     }

@@ -84,7 +84,10 @@ mod tests {
         let salt = SaltAndVector { salt: [1; 16], vector: [2; 16] };
         let der = encrypted(&secret, "correct horse", &salt, 1000).unwrap();
         let opened = EncryptedPrivateKeyInfoRef::try_from(der.as_slice()).unwrap();
-        assert_eq!(opened.encryption_algorithm.decrypt("correct horse", opened.encrypted_data.as_bytes()).unwrap(), secret);
+        assert_eq!(
+            opened.encryption_algorithm.decrypt("correct horse", opened.encrypted_data.as_bytes()).unwrap(),
+            secret
+        );
         let wrong = opened.encryption_algorithm.decrypt("correct horsf", opened.encrypted_data.as_bytes());
         assert_ne!(wrong.ok().as_deref(), Some(&secret[..]));
         assert!(!der.windows(secret.len()).any(|window| window == secret));

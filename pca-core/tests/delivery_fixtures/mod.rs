@@ -7,8 +7,10 @@ use std::process::{Command, Output};
 
 use pca_core::delivery::{Bundle, Delivery, Format, Kind, Options, Salts, deliver};
 use pca_core::keys::software::default_backend;
-use pca_core::keys::{Algorithm, PrivateKey};
-use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use pca_core::keys::{Algorithm, Family, PrivateKey};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+};
 
 /// The export passphrase of the tests.
 pub const PASSPHRASE: &str = "correct horse 7";
@@ -58,7 +60,9 @@ impl Chain {
     }
 
     pub fn intermediate_bundle(&self) -> Bundle {
-        Bundle::new("ca_oa", Kind::Authority, &self.intermediate).and_then(|bundle| bundle.with_root(&self.root)).unwrap()
+        Bundle::new("ca_oa", Kind::Authority, &self.intermediate)
+            .and_then(|bundle| bundle.with_root(&self.root))
+            .unwrap()
     }
 }
 
@@ -68,6 +72,9 @@ fn holder(algorithm: Algorithm, common_name: &str, issuer: &Issuer<'static, KeyP
     params.distinguished_name.push(DnType::CommonName, common_name);
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    if algorithm.family() == Family::Rsa {
+        params.key_usages.push(KeyUsagePurpose::KeyEncipherment);
+    }
     params.use_authority_key_identifier_extension = true;
     (params.signed_by(&key_pair(&key), issuer).unwrap().der().to_vec(), key)
 }
