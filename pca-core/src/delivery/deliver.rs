@@ -64,7 +64,7 @@ impl DeliveredFile {
         Self { path, contents, secret: false }
     }
 
-    pub(super) fn secret(path: String, contents: Zeroizing<Vec<u8>>) -> Self {
+    pub(super) fn private(path: String, contents: Zeroizing<Vec<u8>>) -> Self {
         Self { path, contents, secret: true }
     }
 
@@ -203,7 +203,7 @@ impl Draft {
             self.warn(DeliveryWarning::PlainKey { path: path.clone() });
             pkcs8::plain_pem(key.pkcs8_der())?
         };
-        self.add(DeliveredFile::secret(path, contents));
+        self.add(DeliveredFile::private(path, contents));
         Ok(())
     }
 
@@ -237,7 +237,7 @@ impl Draft {
         let contents = pkcs12::file(&certificates, key, passphrase, salts)?;
         if key.is_some() {
             self.key = DeliveredKey::Encrypted;
-            self.add(DeliveredFile::secret(path, contents));
+            self.add(DeliveredFile::private(path, contents));
         } else {
             if bundle.anchor().is_none() {
                 self.warn(DeliveryWarning::NoTrustAnchor);
