@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 use delivery_fixtures::{Chain, PASSPHRASE, key, make, salts, with_key};
 use pca_core::delivery::{
     Bundle, DeliveredKey, Delivery, DeliveryError, Format, Kind, LEAST_PASSPHRASE_CHARACTERS, Options, deliver,
+    objections,
 };
 use pca_core::keys::Algorithm;
 
@@ -33,8 +34,10 @@ fn file<'a>(delivery: &'a Delivery, path: &str) -> &'a str {
 #[track_caller]
 fn refuse(bundle: &Bundle, format: Format, options: &Options, rule: &str, expected: &DeliveryError) {
     let error = deliver(bundle, format, options, salts()).map(|_| ()).unwrap_err();
-    assert_eq!(&error, expected);
-    assert_eq!(error.rule(), rule);
+    let told = objections(bundle, format, options);
+    assert_eq!(told.first(), Some(&error), "what is refused is what was told beforehand");
+    assert!(told.contains(expected), "{expected:?} is not among {told:?}");
+    assert_eq!(expected.rule(), rule);
 }
 
 #[test]
@@ -164,6 +167,27 @@ fn an_export_passphrase_is_long_and_typable() {
     make(&bundle, Format::Pkcs8, &umlaut);
     let trust_store = DeliveryError::PassphraseMissing { format: Format::Pkcs12, least };
     refuse(&CHAIN.root_bundle(), Format::Pkcs12, &Options::default(), "K5", &trust_store);
+}
+
+#[test]
+fn a_refusal_names_every_broken_rule() {
+    let everything = Options { with_key: true, plain_key: true, passphrase: Some("short".into()) };
+    let told = |bundle: &Bundle, format, options: &Options| -> Vec<(&str, &str)> {
+        objections(bundle, format, options).iter().map(|error| (error.rule(), error.code())).collect()
+    };
+    assert_eq!(
+        told(&CHAIN.root_bundle(), Format::Pkcs12, &everything),
+        [("K1", "authority-key"), ("K4", "plain-key-impossible"), ("K5", "passphrase-too-short")]
+    );
+    assert_eq!(
+        told(&CHAIN.bundle_without_key(Kind::Client), Format::Browser, &everything),
+        [("A1", "no-private-key"), ("K4", "plain-key-impossible"), ("K5", "passphrase-too-short")]
+    );
+    assert_eq!(
+        told(&CHAIN.bundle(Kind::Client), Format::Pkcs8, &Options { with_key: false, ..everything }),
+        [("A1", "key-not-asked"), ("K4", "plain-key-without-key")]
+    );
+    assert_eq!(told(&CHAIN.bundle(Kind::Client), Format::Pkcs12, &with_key()), []);
 }
 
 #[test]

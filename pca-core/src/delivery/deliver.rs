@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use sha1::{Digest, Sha1};
 use zeroize::Zeroizing;
 
@@ -89,7 +89,7 @@ impl fmt::Debug for DeliveredFile {
 /// [`KEY_ITERATIONS`](super::KEY_ITERATIONS) and [`PKCS12_ITERATIONS`](super::PKCS12_ITERATIONS).
 ///
 /// # Errors
-/// [`DeliveryError`], each with the rule that stands behind it. Everything is checked before anything is made.
+/// The first of [`objections`], or a defect of encoding. Everything is checked before anything is made.
 pub fn deliver(bundle: &Bundle, format: Format, options: &Options, salts: Salts) -> Result<Delivery, DeliveryError> {
     let request = Request::check(bundle, format, options)?;
     let mut draft = Draft { files: Vec::new(), warnings: Vec::new(), key: DeliveredKey::None };
@@ -124,6 +124,50 @@ pub fn deliver(bundle: &Bundle, format: Format, options: &Options, salts: Salts)
     Ok(Delivery { files: draft.files, warnings: draft.warnings, key: draft.key })
 }
 
+/// Every rule that stands against a delivery, in the order of checking; none if [`deliver`] will make it (rule L4).
+///
+/// Costs nothing: ask before the key leaves the key store and before the download is recorded.
+#[must_use]
+pub fn objections(bundle: &Bundle, format: Format, options: &Options) -> Vec<DeliveryError> {
+    let id = || bundle.id().to_owned();
+    let mut objections = Vec::new();
+    if bundle.kind() == Kind::Authority {
+        if options.with_key || options.plain_key {
+            objections.push(DeliveryError::AuthorityKey { id: id() });
+        }
+        if format == Format::Pkcs8 {
+            objections.push(DeliveryError::KeyFormatOfAuthority { id: id(), format });
+        }
+    } else if options.with_key {
+        if bundle.key().is_none() {
+            objections.push(DeliveryError::NoPrivateKey { id: id() });
+        }
+    } else {
+        if format.needs_key() {
+            objections.push(DeliveryError::KeyNotAsked { format });
+        }
+        if options.plain_key {
+            objections.push(DeliveryError::PlainKeyWithoutKey);
+        }
+    }
+    if options.plain_key && matches!(format, Format::Pkcs12 | Format::Browser) {
+        objections.push(DeliveryError::PlainKeyImpossible { format });
+    }
+    if encrypts(format, options) {
+        objections.extend(passphrase::objections(options.passphrase.as_ref(), format));
+    }
+    objections
+}
+
+/// Whether something is encrypted under the export passphrase.
+fn encrypts(format: Format, options: &Options) -> bool {
+    match format {
+        Format::Pkcs12 => true,
+        Format::Browser => options.with_key,
+        Format::Pem | Format::Der | Format::Pkcs8 | Format::Nginx => options.with_key && !options.plain_key,
+    }
+}
+
 /// What was asked, checked: a key that may leave, and the passphrase where one is used.
 struct Request<'a> {
     key: Option<&'a PrivateKey>,
@@ -132,33 +176,14 @@ struct Request<'a> {
 
 impl<'a> Request<'a> {
     fn check(bundle: &'a Bundle, format: Format, options: &'a Options) -> Result<Self, DeliveryError> {
-        let id = || bundle.id().to_owned();
-        if bundle.kind() == Kind::Authority {
-            if options.with_key || options.plain_key {
-                return Err(DeliveryError::AuthorityKey { id: id() });
-            }
-            if format == Format::Pkcs8 {
-                return Err(DeliveryError::KeyFormatOfAuthority { id: id(), format });
-            }
-        } else if options.plain_key && !options.with_key {
-            return Err(DeliveryError::PlainKeyWithoutKey);
-        } else if format.needs_key() && !options.with_key {
-            return Err(DeliveryError::KeyNotAsked { format });
+        if let Some(first) = objections(bundle, format, options).into_iter().next() {
+            return Err(first);
         }
-        if options.plain_key && matches!(format, Format::Pkcs12 | Format::Browser) {
-            return Err(DeliveryError::PlainKeyImpossible { format });
-        }
-        let key = match (options.with_key, bundle.key()) {
-            (true, None) => return Err(DeliveryError::NoPrivateKey { id: id() }),
-            (true, key) => key,
-            (false, _) => None,
-        };
-        let encrypts = format == Format::Pkcs12 || (key.is_some() && !options.plain_key);
-        let passphrase = match encrypts {
-            true => Some(passphrase::checked(options.passphrase.as_ref(), format)?),
-            false => None,
-        };
-        Ok(Self { key, passphrase })
+        let passphrase = options.passphrase.as_ref().filter(|_| encrypts(format, options));
+        Ok(Self {
+            key: bundle.key().filter(|_| options.with_key),
+            passphrase: passphrase.map(ExposeSecret::expose_secret),
+        })
     }
 }
 

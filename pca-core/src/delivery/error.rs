@@ -1,6 +1,7 @@
 //! Why a delivery is refused, and what to say beside one that is made.
 
 use super::{Format, Kind};
+use crate::domain::{BrokenRule, Rule};
 
 /// Why a delivery is refused. Nothing in it is secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -118,6 +119,34 @@ impl DeliveryError {
             | Self::PassphraseControlCharacter => "K5",
             Self::CertificateTooLarge { .. } => "G4",
         }
+    }
+
+    /// A short name that programs can compare.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::AuthorityKey { .. } => "authority-key",
+            Self::KeyFormatOfAuthority { .. } => "key-format-of-authority",
+            Self::KeyNotAsked { .. } => "key-not-asked",
+            Self::PlainKeyWithoutKey => "plain-key-without-key",
+            Self::NoPrivateKey { .. } => "no-private-key",
+            Self::PlainKeyImpossible { .. } => "plain-key-impossible",
+            Self::KeyMismatch { .. } => "key-mismatch",
+            Self::PassphraseMissing { .. } => "passphrase-missing",
+            Self::PassphraseTooShort { .. } => "passphrase-too-short",
+            Self::PassphraseNotAscii { .. } => "passphrase-not-ascii",
+            Self::PassphraseControlCharacter => "passphrase-control-character",
+            Self::UnsuitableId => "unsuitable-id",
+            Self::UnreadableCertificate { .. } => "unreadable-certificate",
+            Self::CertificateTooLarge { .. } => "certificate-too-large",
+            Self::Encoding { .. } => "encoding",
+        }
+    }
+}
+
+impl From<DeliveryError> for BrokenRule {
+    fn from(error: DeliveryError) -> Self {
+        Self::new(Rule::new(error.rule()), error.code(), error.to_string())
     }
 }
 

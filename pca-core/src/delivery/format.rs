@@ -3,6 +3,8 @@
 use core::fmt;
 use core::str::FromStr;
 
+use crate::domain::{BrokenRule, Rule};
+
 /// In what form a certificate is downloaded (rule A1).
 ///
 /// ```
@@ -98,6 +100,21 @@ impl FormatError {
     #[must_use]
     pub const fn rule(&self) -> &'static str {
         "A1"
+    }
+
+    /// A short name that programs can compare.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NotYetSupported { .. } => "format-not-yet-supported",
+            Self::Unknown { .. } => "format-unknown",
+        }
+    }
+}
+
+impl From<FormatError> for BrokenRule {
+    fn from(error: FormatError) -> Self {
+        Self::new(Rule::new(error.rule()), error.code(), error.to_string())
     }
 }
 

@@ -5,7 +5,7 @@
 //! [`DeliveredFile`]s for the caller to write. Randomness comes in as [`Salts`], drawn by the caller for one call;
 //! nothing is read from or written to a disk here. What the caller owes: create the directory 0700, write files marked
 //! [`DeliveredFile::secret`] 0600, overwrite nothing, and record a download with a key as an event *before* the files
-//! are handed out, [`Delivery::key`] in it.
+//! are handed out, [`Delivery::key`] in it. [`objections`] tells beforehand every rule that stands against it.
 //!
 //! | format | files |
 //! |---|---|
@@ -35,7 +35,7 @@ mod salts;
 mod tlv;
 
 pub use bundle::{Bundle, Kind};
-pub use deliver::{DeliveredFile, DeliveredKey, Delivery, Options, deliver};
+pub use deliver::{DeliveredFile, DeliveredKey, Delivery, Options, deliver, objections};
 pub use error::{DeliveryError, DeliveryWarning};
 pub use format::{Format, FormatError};
 pub use passphrase::LEAST_PASSPHRASE_CHARACTERS;

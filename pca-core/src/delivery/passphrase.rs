@@ -7,24 +7,24 @@ use super::{DeliveryError, Format};
 /// How many characters an export passphrase must have (rule K5).
 pub const LEAST_PASSPHRASE_CHARACTERS: usize = 8;
 
-/// The passphrase as the format may use it.
-///
-/// # Errors
-/// [`DeliveryError`] of rule K5: missing, too short, not typable, or not ASCII where PKCS#12 is made.
-pub(super) fn checked(passphrase: Option<&SecretString>, format: Format) -> Result<&str, DeliveryError> {
+/// What stands against the passphrase for the format: missing, too short, not typable, or not ASCII where PKCS#12 is
+/// made.
+pub(super) fn objections(passphrase: Option<&SecretString>, format: Format) -> Vec<DeliveryError> {
     let least = LEAST_PASSPHRASE_CHARACTERS;
-    let passphrase = passphrase.ok_or(DeliveryError::PassphraseMissing { format, least })?.expose_secret();
+    let Some(passphrase) = passphrase else { return vec![DeliveryError::PassphraseMissing { format, least }] };
+    let passphrase = passphrase.expose_secret();
     let characters = passphrase.chars().count();
+    let mut objections = Vec::new();
     if characters < least {
-        return Err(DeliveryError::PassphraseTooShort { characters, least });
+        objections.push(DeliveryError::PassphraseTooShort { characters, least });
     }
     if passphrase.chars().any(char::is_control) {
-        return Err(DeliveryError::PassphraseControlCharacter);
+        objections.push(DeliveryError::PassphraseControlCharacter);
     }
     if matches!(format, Format::Pkcs12 | Format::Browser) && !passphrase.is_ascii() {
-        return Err(DeliveryError::PassphraseNotAscii { format });
+        objections.push(DeliveryError::PassphraseNotAscii { format });
     }
-    Ok(passphrase)
+    objections
 }
 
 #[cfg(test)]
@@ -32,36 +32,47 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(passphrase: &str, format: Format, expected: Result<(), DeliveryError>) {
-        assert_eq!(checked(Some(&passphrase.into()), format).map(|_| ()), expected);
+    fn check(passphrase: &str, format: Format, expected: &[DeliveryError]) {
+        assert_eq!(objections(Some(&passphrase.into()), format), expected);
     }
 
     #[test]
     fn eight_characters_are_required_and_enough() {
         let least = LEAST_PASSPHRASE_CHARACTERS;
-        check("", Format::Pkcs8, Err(DeliveryError::PassphraseTooShort { characters: 0, least }));
-        check("1234567", Format::Pkcs12, Err(DeliveryError::PassphraseTooShort { characters: 7, least }));
-        check("12345678", Format::Pkcs12, Ok(()));
+        check("", Format::Pkcs8, &[DeliveryError::PassphraseTooShort { characters: 0, least }]);
+        check("1234567", Format::Pkcs12, &[DeliveryError::PassphraseTooShort { characters: 7, least }]);
+        check("12345678", Format::Pkcs12, &[]);
         // Characters are counted, not octets: seven of two octets each are too few.
-        check("äöüßäöü", Format::Pkcs8, Err(DeliveryError::PassphraseTooShort { characters: 7, least }));
+        check("äöüßäöü", Format::Pkcs8, &[DeliveryError::PassphraseTooShort { characters: 7, least }]);
         assert_eq!(
-            checked(None, Format::Pkcs8).map(|_| ()),
-            Err(DeliveryError::PassphraseMissing { format: Format::Pkcs8, least })
+            objections(None, Format::Pkcs8),
+            [DeliveryError::PassphraseMissing { format: Format::Pkcs8, least }]
         );
     }
 
     #[test]
     fn pkcs12_takes_ascii_only_and_pkcs8_any_text() {
-        check("Schlüsselbund", Format::Pkcs8, Ok(()));
-        check("Schlüsselbund", Format::Nginx, Ok(()));
+        check("Schlüsselbund", Format::Pkcs8, &[]);
+        check("Schlüsselbund", Format::Nginx, &[]);
         for format in [Format::Pkcs12, Format::Browser] {
-            check("Schlüsselbund", format, Err(DeliveryError::PassphraseNotAscii { format }));
+            check("Schlüsselbund", format, &[DeliveryError::PassphraseNotAscii { format }]);
         }
     }
 
     #[test]
     fn control_characters_are_refused() {
-        check("two\nlines of it", Format::Pkcs8, Err(DeliveryError::PassphraseControlCharacter));
-        check("nul\0 in the midst", Format::Pkcs12, Err(DeliveryError::PassphraseControlCharacter));
+        check("two\nlines of it", Format::Pkcs8, &[DeliveryError::PassphraseControlCharacter]);
+        check("nul\0 in the midst", Format::Pkcs12, &[DeliveryError::PassphraseControlCharacter]);
+    }
+
+    #[test]
+    fn every_fault_is_told() {
+        let format = Format::Pkcs12;
+        let all = [
+            DeliveryError::PassphraseTooShort { characters: 2, least: LEAST_PASSPHRASE_CHARACTERS },
+            DeliveryError::PassphraseControlCharacter,
+            DeliveryError::PassphraseNotAscii { format },
+        ];
+        check("ä\t", format, &all);
     }
 }

@@ -1,5 +1,7 @@
 //! The randomness that one delivery uses.
 
+use crate::ports::{Entropy, EntropyError};
+
 /// Salts and initialisation vectors for one delivery: drawn afresh by the caller for each, used up by it.
 ///
 /// They are no secrets (each ends in clear in the file that it salts), but using one twice under one passphrase would
@@ -21,6 +23,16 @@ pub(super) struct SaltAndVector {
 impl Salts {
     /// How many random octets a delivery needs.
     pub const OCTETS: usize = 7 * 16;
+
+    /// Draws what one delivery needs.
+    ///
+    /// # Errors
+    /// [`EntropyError`] if the source fails; nothing may be delivered with a key then.
+    pub fn draw(entropy: &dyn Entropy) -> Result<Self, EntropyError> {
+        let mut octets = [0; Self::OCTETS];
+        entropy.fill(&mut octets)?;
+        Ok(Self::from_random(octets))
+    }
 
     /// Takes octets that were just drawn from a good source of randomness.
     #[must_use]
