@@ -10,7 +10,7 @@ use pca_core::delivery::{
     Bundle, DeliveredKey, Delivery, DeliveryError, Format, Kind, LEAST_PASSPHRASE_CHARACTERS, Options, deliver,
     objections,
 };
-use pca_core::keys::Algorithm;
+use pca_core::keys::{Algorithm, PrivateKey};
 
 static CHAIN: LazyLock<Chain> = LazyLock::new(|| Chain::new(Algorithm::EcdsaP256, "oa.example.test"));
 
@@ -264,6 +264,20 @@ fn notes_hold_what_is_needed_and_nothing_secret() {
         let shown = format!("{delivery:?} {:?} {:?}", CHAIN.bundle(Kind::Client), with_key());
         assert!(!shown.contains(PASSPHRASE) && !shown.contains("BEGIN"), "{shown}");
     }
+}
+
+#[test]
+fn what_was_delivered_can_be_imported_again() {
+    let delivery = make(&CHAIN.bundle(Kind::Server), Format::Pkcs8, &with_key());
+    let contents = &delivery.files[0].contents;
+    let again = PrivateKey::import(contents, Some(PASSPHRASE.as_bytes())).unwrap();
+    assert_eq!(again.pkcs8_der(), CHAIN.key.pkcs8_der());
+    for wrong in [&b"correct horse 8"[..], b"", b"correct horse 7 "] {
+        assert!(PrivateKey::import(contents, Some(wrong)).is_err());
+    }
+    let clear = make(&CHAIN.bundle(Kind::Server), Format::Pkcs8, &plain());
+    let again = PrivateKey::import(&clear.files[0].contents, None).unwrap();
+    assert_eq!(again.pkcs8_der(), CHAIN.key.pkcs8_der());
 }
 
 #[test]
