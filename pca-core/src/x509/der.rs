@@ -393,8 +393,11 @@ mod tests {
             assert_eq!(nested, value, "{length}");
             assert_eq!(single(&nested, tag::SEQUENCE).unwrap().content, content);
             let mut oracle = Vec::new();
-            der::Encode::encode_to_vec(&der::Header::new(der::Tag::Sequence, der::Length::try_from(length).unwrap()), &mut oracle)
-                .unwrap();
+            der::Encode::encode_to_vec(
+                &der::Header::new(der::Tag::Sequence, der::Length::try_from(length).unwrap()),
+                &mut oracle,
+            )
+            .unwrap();
             assert!(value.starts_with(&oracle), "{length}");
         }
     }

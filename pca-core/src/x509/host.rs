@@ -178,9 +178,9 @@ pub(crate) fn looks_like_dns_name(text: &str) -> bool {
     let host = text.strip_prefix("*.").unwrap_or(text);
     let host = host.strip_suffix('.').unwrap_or(host);
     host.contains('.')
-        && host
-            .split('.')
-            .all(|label| !label.is_empty() && label.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_')))
+        && host.split('.').all(|label| {
+            !label.is_empty() && label.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_'))
+        })
 }
 
 fn check_label(label: &str) -> Result<(), DnsNameProblem> {

@@ -162,6 +162,8 @@ pub enum NameKind {
     Email,
     /// A URI.
     Uri,
+    /// A distinguished name.
+    Directory,
     /// Anything else.
     Other,
 }
@@ -173,6 +175,7 @@ impl fmt::Display for NameKind {
             Self::Ip => "IP address",
             Self::Email => "e-mail address",
             Self::Uri => "URI",
+            Self::Directory => "directory name",
             Self::Other => "other name",
         })
     }
@@ -343,7 +346,9 @@ pub enum NameError {
     #[error(transparent)]
     Dns(#[from] DnsNameError),
     /// An IP address.
-    #[error("`{text}` is not an IP address: four decimal numbers such as 10.0.0.1, or IPv6 such as 2001:db8::1, are expected")]
+    #[error(
+        "`{text}` is not an IP address: four decimal numbers such as 10.0.0.1, or IPv6 such as 2001:db8::1, are expected"
+    )]
     Ip {
         /// What was given, cut to 100 characters.
         text: String,
@@ -484,7 +489,9 @@ fn is_uri_character(octet: u8) -> bool {
 }
 
 fn percent_signs_are_escapes(text: &str) -> bool {
-    text.split('%').skip(1).all(|after| after.len() >= 2 && after.bytes().take(2).all(|octet| octet.is_ascii_hexdigit()))
+    text.split('%')
+        .skip(1)
+        .all(|after| after.len() >= 2 && after.bytes().take(2).all(|octet| octet.is_ascii_hexdigit()))
 }
 
 fn port_of(authority: &str) -> Option<&str> {
@@ -580,7 +587,15 @@ mod tests {
         let text: Vec<String> = names.iter().map(ToString::to_string).collect();
         assert_eq!(
             text,
-            ["dns:*.a.example", "ip:10.0.0.1", "ip:2001:db8::1", "email:a@b.example", "uri:https://a.example/", "other[8]:2a03", "dns:under_score"]
+            [
+                "dns:*.a.example",
+                "ip:10.0.0.1",
+                "ip:2001:db8::1",
+                "email:a@b.example",
+                "uri:https://a.example/",
+                "other[8]:2a03",
+                "dns:under_score"
+            ]
         );
         for name in &names {
             let packed = rmp_serde::to_vec_named(name).unwrap();
@@ -591,7 +606,8 @@ mod tests {
 
     #[test]
     fn g4_a_hundred_names_and_no_name_twice() {
-        let many = |count: usize| (0..count).map(|i| GeneralName::dns(&format!("h{i}.example"), Wildcards::Narrow).unwrap());
+        let many =
+            |count: usize| (0..count).map(|i| GeneralName::dns(&format!("h{i}.example"), Wildcards::Narrow).unwrap());
         assert_eq!(distinct_names(many(100)).unwrap().len(), 100);
         assert_eq!(distinct_names(many(100).chain(many(100))).unwrap().len(), 100);
         let error = distinct_names(many(101)).unwrap_err();
