@@ -296,6 +296,7 @@ pub struct RootOrdered {
     pub term_ends: Timestamp,
 }
 payload!(RootOrdered, |event| vec![
+    stream::enterprise(),
     stream::order(&event.order),
     stream::ca(&event.root),
     stream::ca(&event.intermediate),

@@ -20,14 +20,15 @@ mod questions;
 mod recorder;
 mod session;
 mod time;
-mod typed;
+
 
 pub use authorizer::{Authorizer, OneAdministrator};
 pub use call::Call;
 pub use error::Error;
 pub use journal::{RefusalJournal, RefusedAttempt};
 pub use preview::{Moved, Preview};
-pub use process::Finished;
+pub use download::{Download, Downloaded};
+pub use process::{Ended, Finished, Swept, SweptKey};
 pub use recorder::{DecisionRecord, Recorder};
 
 use std::collections::HashMap;

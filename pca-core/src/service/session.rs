@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::domain::event::Event;
 use crate::domain::{CaId, Command, Context, Desk, Evidence, Halt, Need, Plan, Refusal, Roll, RollEntry, State, ToSign, stream};
-use crate::keys::{KeyId, KeyRequest, SignRequest, Signature, software};
+use crate::keys::{KeyId, KeyRequest, PrivateKey, SignRequest, Signature, software};
 use crate::log::{EventData, Position, Revision, StreamId, World};
 use crate::x509::CertificateId;
 
@@ -38,14 +38,32 @@ impl<'a> Session<'a> {
 
     /// Decides, fetching what the decision needs, until there is a plan or a refusal on a consistent, durable state.
     pub(super) async fn decide<C: Command>(&mut self, command: &C) -> Result<Result<Decision, Refusal>, Error> {
+        let brought = |ordinal| command.private_key(ordinal).cloned();
+        let decide = |desk: &Desk<'_>, context: &Context| {
+            command.decide(desk, context).map(|plan| Decision { plan, guards: desk.guards() })
+        };
+        self.settle(decide, brought).await
+    }
+
+    /// Answers a question, fetching what it needs.
+    pub(super) async fn ask<T>(
+        &mut self,
+        question: impl Fn(&Desk<'_>, &Context) -> Result<T, Halt>,
+    ) -> Result<Result<T, Refusal>, Error> {
+        self.settle(question, |_| None).await
+    }
+
+    async fn settle<T>(
+        &mut self,
+        decide: impl Fn(&Desk<'_>, &Context) -> Result<T, Halt>,
+        brought: impl Fn(u32) -> Option<PrivateKey>,
+    ) -> Result<Result<T, Refusal>, Error> {
         loop {
-            let outcome = {
-                let desk = Desk::new(self.world.desk(), &self.evidence);
-                command.decide(&desk, &self.context).map(|plan| Decision { plan, guards: desk.guards() })
-            };
+            let outcome = decide(&Desk::new(self.world.desk(), &self.evidence), &self.context);
             match outcome {
-                Ok(decision) => return Ok(Ok(decision)),
-                Err(Halt::Needs(need)) => self.fetch(command, need).await?,
+                Ok(decided) => return Ok(Ok(decided)),
+                Err(Halt::Needs(Need::Import { ordinal })) => self.import(ordinal, brought(ordinal)).await?,
+                Err(Halt::Needs(need)) => self.fetch(need).await?,
                 Err(Halt::Refused(refusal)) => {
                     if !self.refresh().await? {
                         return Ok(Err(refusal));
@@ -85,7 +103,18 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    async fn fetch<C: Command>(&mut self, command: &C, need: Need) -> Result<(), Error> {
+    async fn import(&mut self, ordinal: u32, key: Option<PrivateKey>) -> Result<(), Error> {
+        let key = key.ok_or_else(|| inconsistent("the request brings no such key"))?;
+        let public_key = if self.rehearsed {
+            key.public_key().clone()
+        } else {
+            self.inner.keys.import(&KeyId::derive(&self.context.commit, ordinal), key).await?
+        };
+        self.evidence.keys.insert(ordinal, public_key);
+        Ok(())
+    }
+
+    async fn fetch(&mut self, need: Need) -> Result<(), Error> {
         match need {
             Need::Stream(stream) => self.load(&stream).await,
             Need::Key { ordinal, algorithm, key_use } => {
@@ -100,22 +129,12 @@ impl<'a> Session<'a> {
                 self.evidence.keys.insert(ordinal, public_key);
                 Ok(())
             }
-            Need::Import { ordinal } => {
-                let key = command.private_key(ordinal).ok_or_else(|| inconsistent("the request brings no such key"))?;
-                let public_key = if self.rehearsed {
-                    key.public_key().clone()
-                } else {
-                    let id = KeyId::derive(&self.context.commit, ordinal);
-                    self.inner.keys.import(&id, key.clone()).await?
-                };
-                self.evidence.keys.insert(ordinal, public_key);
-                Ok(())
-            }
             Need::Verification(asked) => {
                 let verdict = software::verify(&asked.key, asked.algorithm, &asked.message, &asked.signature).is_ok();
                 self.evidence.verified.insert(asked.digest(), verdict);
                 Ok(())
             }
+            Need::Import { .. } => Err(inconsistent("a key is imported only from the request that brings it")),
             Need::Roll(ca) => {
                 let roll = self.inner.roll(&ca).await?;
                 self.load(&stream::quota(&ca)).await?;
