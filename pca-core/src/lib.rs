@@ -3,4 +3,5 @@
 pub mod delivery;
 pub mod keys;
 pub mod log;
+pub mod ports;
 pub mod x509;

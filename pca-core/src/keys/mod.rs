@@ -14,3 +14,4 @@ pub use algorithm::{Algorithm, Family, SignatureAlgorithm, UnknownAlgorithm};
 pub use id::{KeyId, KeyIdError};
 
 pub use request::{KeyEntry, KeyError, KeyRequest, KeyUse, SignRequest, Signature};
+mod placeholder; pub use placeholder::{PrivateKey, PublicKey};
