@@ -5,10 +5,7 @@
 //! ```
 //! use pca_store_testkit::{event_store_conformance, model::ModelStore};
 //!
-//! mod conformance {
-//! #   use super::*;
-//!     event_store_conformance!(ModelStore::new);
-//! }
+//! event_store_conformance!(ModelStore::new);
 //! ```
 //!
 //! A store that can be closed and opened again, that needs a runtime, or that has to clean up after itself, implements
