@@ -137,7 +137,13 @@ impl ModelStore {
                 answers.push(if hidden { Err(StoreError::NotTried) } else { answer });
                 continue;
             }
-            let answer = state.append(commit, self.defect);
+            let answer = if self.has(Defect::ChecksGuardsTooEarly) {
+                let checked = commit.check_guards(|stream| state.revision(stream, None));
+                state = self.pause(state);
+                checked.and_then(|()| state.append(commit, Some(Defect::IgnoresGuards)))
+            } else {
+                state.append(commit, self.defect)
+            };
             if answer.is_err() {
                 failed = Some(commit);
                 if self.has(Defect::FailsNeighboursOfAFailure) {

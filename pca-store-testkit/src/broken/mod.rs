@@ -49,7 +49,9 @@ macro_rules! defects {
 
 defects! {
     /// Appends whatever comes.
-    IgnoresGuards caught by guards_are_checked a_revision_has_one_winner a_counter_is_never_overdrawn a_conflict_changes_nothing histories_match_the_model;
+    IgnoresGuards caught by guards_are_checked a_revision_has_one_winner a_conflict_changes_nothing histories_match_the_model;
+    /// Checks the guards, and appends when it is its turn, without checking again.
+    ChecksGuardsTooEarly caught by a_counter_is_never_overdrawn a_revision_has_one_winner;
     /// Compares the revisions of the streams that it writes to only, as most event stores do.
     ChecksOnlyGuardsThatMove caught by guards_that_do_not_move_are_checked members_stand_on_their_predecessors;
     /// Reads a guard at revision 0 as "any revision".
