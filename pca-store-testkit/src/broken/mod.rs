@@ -127,7 +127,7 @@ defects! {
     /// Tells the head as it was before the newest commit.
     TellsTheHeadBefore caught by head_is_the_newest_commit;
     /// Never wakes a waiter.
-    WakesNobody caught by growth_wakes_whoever_waits following_in_steps_misses_nothing;
+    WakesNobody caught by growth_wakes_whoever_waits;
     /// Tells every growth to every waiter.
     TellsAnyGrowth caught by growth_is_told_beyond_the_position_only;
     /// Leaves half of a commit behind whose future was dropped.
