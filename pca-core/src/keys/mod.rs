@@ -4,6 +4,7 @@
 //! (`SubjectPublicKeyInfo` of RFC 5280 section 4.1.2.7, PKCS#8 of RFC 5958), signatures as bytes.
 
 mod algorithm;
+mod encoding;
 mod id;
 mod private;
 mod public;
@@ -12,6 +13,7 @@ pub mod software;
 
 pub use algorithm::{Algorithm, Family, SignatureAlgorithm, UnknownAlgorithm};
 pub use id::{KeyId, KeyIdError};
-
+pub use private::{PrivateKey, PrivateKeyError};
+pub use public::{KeyKind, PublicKey, PublicKeyError};
 pub use request::{KeyEntry, KeyError, KeyRequest, KeyUse, SignRequest, Signature};
 mod placeholder; pub use placeholder::{PrivateKey, PublicKey};
