@@ -16,4 +16,3 @@ pub use id::{KeyId, KeyIdError};
 pub use private::{PrivateKey, PrivateKeyError};
 pub use public::{KeyKind, PublicKey, PublicKeyError};
 pub use request::{KeyEntry, KeyError, KeyRequest, KeyUse, SignRequest, Signature};
-mod placeholder; pub use placeholder::{PrivateKey, PublicKey};

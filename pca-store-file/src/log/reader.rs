@@ -81,8 +81,8 @@ impl Reader {
             shared.lock().segments.last().and_then(|segment| segment.file.clone())
         };
         let Some(file) = file else { return self.begin(progress, shared, 1) };
-        let trouble = |offset| move |error: io::Error| unreadable(segment, offset, &error);
         let (segment, offset) = (progress.segment, progress.offset);
+        let trouble = |offset| move |error: io::Error| unreadable(segment, offset, &error);
         let mut scanner = Scanner::from(file, self.log, progress.segment, offset).map_err(trouble(offset))?;
         let mut pending: Vec<(Recorded, u64)> = Vec::new();
         let mut head = progress.head;
