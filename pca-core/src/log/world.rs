@@ -203,10 +203,10 @@ impl<'w, F: Fold> Desk<'w, F> {
         }
     }
 
-    /// Claims a stream as new without reading it: a guard at revision 0, or at the revision that is known here. The
-    /// commit conflicts if somebody has written to it.
+    /// Claims a stream as new without reading it: a guard at revision 0. The commit conflicts if somebody has written to
+    /// it, whatever is known of it here.
     pub fn claim(&self, stream: &StreamId) {
-        self.note(stream, self.loaded(stream).map_or(Revision::ZERO, |loaded| loaded.revision));
+        self.note(stream, Revision::ZERO);
     }
 
     /// Every stream that was looked at or claimed, at its revision.
