@@ -141,6 +141,8 @@ pub enum Need {
     Verification(Verification),
     /// The list of what a CA issued.
     Roll(CaId),
+    /// Several things at once, so that a large request is not decided again for each of them.
+    All(Vec<Self>),
 }
 
 impl From<Missing> for Halt {

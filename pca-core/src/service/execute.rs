@@ -60,8 +60,7 @@ impl Pca {
         {
             return self.repeat(receipt).await;
         }
-        let (context, metadata) = self.draw(C::NAME, C::WHATEVER_THE_CLOCK, identity.commit, call).await?;
-        let mut metadata = metadata;
+        let (context, mut metadata) = self.draw(C::NAME, C::WHATEVER_THE_CLOCK, identity.commit, call).await?;
         let mut session = Session::new(inner, context);
         let mut lease = None;
         for _ in 0..ATTEMPTS {
@@ -78,8 +77,8 @@ impl Pca {
             match answered.ok_or_else(|| inconsistent("the store did not answer"))? {
                 Ok(receipt) => {
                     tracing::debug!(position = receipt.last.get(), "committed");
-                    let record = DecisionRecord::new(command, &session.context, &session.evidence, &signatures, &events, receipt);
-                    self.record(|| record);
+                    let Session { context, evidence, .. } = &session;
+                    self.record(|| DecisionRecord::of(command, context, evidence, &signatures, &events, receipt));
                     return Ok(Carried { events, signed, receipt: Some(receipt), repeated: false });
                 }
                 Err(StoreError::Repeated(receipt)) => return self.repeat(receipt).await,
@@ -130,7 +129,7 @@ impl Pca {
             clock = time::clock_of(call, clock, &*inner.enterprise().await?).map_err(Refusal::from)?;
         }
         if !whatever_the_clock {
-            time::check_gap(call, clock, &head, &inner.known_policy()).map_err(Refusal::from)?;
+            time::check_gap(call, clock, &head, &inner.current_policy().await?).map_err(Refusal::from)?;
         }
         let time = time::decided_at(clock, &head);
         let context = Context { time, commit, seed: inner.seed()? };
