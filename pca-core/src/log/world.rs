@@ -220,10 +220,8 @@ impl<'w, F: Fold> Desk<'w, F> {
     }
 
     fn note(&self, stream: &StreamId, revision: Revision) {
-        let mut reads = self.reads.borrow_mut();
-        if !reads.iter().any(|(noted, _)| noted == stream) {
-            reads.push((stream.clone(), revision));
-        }
+        // What is noted twice is noted at the same revision, and a decision may look at tens of thousands of streams.
+        self.reads.borrow_mut().push((stream.clone(), revision));
     }
 }
 

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use crate::keys::{Family, KeyId};
 use crate::log::{Digest, Fold, Moment, Position, StreamId, Timestamp};
-use crate::x509::{CertificateId, NameHash, ParsedCertificate, RevocationReason};
+use crate::x509::{CertificateId, LeafTemplate, NameHash, ParsedCertificate, Profile, RevocationReason};
 
+use super::certificate::Templates;
 use super::event::{Addresses, Der, Event, GenerationEnd};
 use super::{CaId, OrderId};
 
@@ -61,6 +62,7 @@ pub struct Ca {
     generation: Option<Generation>,
     ended: Vec<EndedGeneration>,
     addresses: Addresses,
+    templates: Templates,
 }
 
 /// What was bought.
@@ -192,6 +194,13 @@ impl Ca {
         &self.addresses
     }
 
+    /// What stays the same in all certificates of a profile that it issues now, encoded once; nothing if it has no
+    /// certificate, or one that cannot be read.
+    #[must_use]
+    pub fn template(&self, profile: Profile) -> Option<&LeafTemplate> {
+        self.templates.of(profile, self.generation()?, &self.addresses)
+    }
+
     fn end(&mut self, end: &GenerationEnd, state: CaState, moment: &Moment<'_>) {
         self.state = state;
         if let Some(generation) = self.generation.take() {
@@ -260,6 +269,7 @@ impl Fold for Ca {
             Event::CaEnabled(enabled) => {
                 self.state = CaState::Enabled;
                 self.addresses = enabled.addresses.clone();
+                self.templates = Templates::default();
                 self.generation = Some(Generation {
                     number: enabled.generation,
                     parsed: ParsedCertificate::from_der(enabled.certificate.as_bytes()).ok().map(Arc::new),
@@ -273,7 +283,10 @@ impl Fold for Ca {
                     enabled_at: moment.time,
                 });
             }
-            Event::CaConfigured(configured) => self.addresses = configured.addresses.clone(),
+            Event::CaConfigured(configured) => {
+                self.addresses = configured.addresses.clone();
+                self.templates = Templates::default();
+            }
             Event::CaDisabled(_) => self.state = CaState::Disabled,
             Event::CaReenabled(_) => self.state = CaState::Enabled,
             Event::CaReset(reset) => self.end(&reset.end, CaState::NotEnabled, moment),

@@ -34,6 +34,10 @@ impl Fold for KeyState {
             Event::CertificateIssued(issued) => *self = Self::Living(KeyOwner::Certificate(issued.id)),
             Event::CaReset(reset) => *self = Self::Ending(KeyOwner::Ca(reset.end.ca.clone())),
             Event::CaRevoked(revoked) => *self = Self::Ending(KeyOwner::Ca(revoked.end.ca.clone())),
+            Event::KeyDelivered(delivered) if delivered.destroy_after => {
+                *self = Self::Ending(KeyOwner::Certificate(delivered.id));
+            }
+            Event::CertificateRemoved(removed) => *self = Self::Ending(KeyOwner::Certificate(removed.id)),
             Event::KeyDestroyed(_) | Event::KeyAbandoned(_) => *self = Self::Ended,
             _ => {}
         }
