@@ -5,14 +5,21 @@
 
 mod algorithm;
 mod encoding;
+mod encrypted;
 mod id;
+mod import;
+mod pem;
 mod private;
 mod public;
 mod request;
 pub mod software;
+#[cfg(test)]
+mod tests;
 
 pub use algorithm::{Algorithm, Family, SignatureAlgorithm, UnknownAlgorithm};
+pub use encrypted::{EncryptError, Encryption, KeyDerivation, MAX_PBKDF2_ITERATIONS, MAX_SCRYPT_MEMORY};
 pub use id::{KeyId, KeyIdError};
+pub use import::{ImportError, MAX_KEY_FILE};
 pub use private::{PrivateKey, PrivateKeyError};
 pub use public::{KeyKind, PublicKey, PublicKeyError};
 pub use request::{KeyEntry, KeyError, KeyRequest, KeyUse, SignRequest, Signature};
