@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::keys::{Algorithm, KeyId, KeyUse, PublicKey, Signature, SignatureAlgorithm};
+use crate::keys::{Algorithm, KeyId, KeyUse, PrivateKey, PublicKey, Signature, SignatureAlgorithm};
 use crate::log::{self, CommitId, Digest, Missing, Revision, StreamId, Timestamp};
 use crate::x509::{self, CertificateId, NameHash, SerialNumber};
 
@@ -141,6 +141,8 @@ pub enum Need {
     Verification(Verification),
     /// The list of what a CA issued.
     Roll(CaId),
+    /// Several things at once, so that a large request is not decided again for each of them.
+    All(Vec<Self>),
 }
 
 impl From<Missing> for Halt {
@@ -426,12 +428,21 @@ pub trait Command: Clone + Send + Sync + 'static {
     /// The command's name in the log, in the imperative.
     const NAME: &'static str;
 
+    /// Whether it is never refused because of the clock: revoking, disabling, CRLs and their like (rule L9).
+    const WHATEVER_THE_CLOCK: bool = false;
+
     /// The request as it was asked, encoded for the request digest: private keys as their public key, passphrases not at
     /// all (rules O6, L8).
     fn canonical(&self) -> Vec<u8>;
 
     /// The CA that it is about, for the authorizer (rule G1).
     fn about(&self) -> Option<&CaId>;
+
+    /// The private key that the request brings along as its `ordinal`-th key, to be imported when the decision asks.
+    fn private_key(&self, ordinal: u32) -> Option<&PrivateKey> {
+        let _ = ordinal;
+        None
+    }
 
     /// Applies the rules.
     ///

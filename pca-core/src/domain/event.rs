@@ -296,6 +296,7 @@ pub struct RootOrdered {
     pub term_ends: Timestamp,
 }
 payload!(RootOrdered, |event| vec![
+    stream::enterprise(),
     stream::order(&event.order),
     stream::ca(&event.root),
     stream::ca(&event.intermediate),
@@ -772,13 +773,19 @@ pub struct KeyDelivered {
     pub recipient: String,
     /// Whether it was handed out unencrypted, as was asked for by name (rule K4).
     pub unencrypted: bool,
+    /// Whether the key ends with this delivery, as was asked for (rule K4).
+    pub destroy_after: bool,
 }
-payload!(KeyDelivered, |event| vec![stream::certificate(&event.id)]);
+payload!(KeyDelivered, |event| vec![stream::certificate(&event.id), stream::key(&event.key)]);
 
 /// A certificate left the list (rule A5).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CertificateRemoved {
     /// The certificate.
     pub id: CertificateId,
+    /// The key that the platform kept for the holder: it is to be destroyed (rule K4).
+    pub key: Option<KeyId>,
 }
-payload!(CertificateRemoved, |event| vec![stream::certificate(&event.id)]);
+payload!(CertificateRemoved, |event| {
+    core::iter::once(stream::certificate(&event.id)).chain(event.key.as_ref().map(stream::key)).collect()
+});

@@ -31,8 +31,9 @@ use std::sync::Arc;
 
 use crate::keys::{Family, KeyId};
 use crate::log::{Digest, Fold, Moment, Position, StreamId, Timestamp};
-use crate::x509::{CertificateId, NameHash, ParsedCertificate, RevocationReason};
+use crate::x509::{CertificateId, LeafTemplate, NameHash, ParsedCertificate, Profile, RevocationReason};
 
+use super::certificate::Templates;
 use super::event::{Addresses, CrlPublished, Der, EnableMode, Event, GenerationEnd};
 use super::{CaId, OrderId};
 
@@ -89,6 +90,7 @@ pub struct Ca {
     ended: Vec<EndedGeneration>,
     addresses: Addresses,
     left_key: Option<KeyId>,
+    templates: Templates,
 }
 
 /// What was bought.
@@ -244,6 +246,13 @@ impl Ca {
         self.left_key.as_ref()
     }
 
+    /// What stays the same in all certificates of a profile that it issues now, encoded once; nothing if it has no
+    /// certificate, or one that cannot be read.
+    #[must_use]
+    pub fn template(&self, profile: Profile) -> Option<&LeafTemplate> {
+        self.templates.of(profile, self.generation()?, &self.addresses)
+    }
+
     fn end(&mut self, end: &GenerationEnd, state: CaState, moment: &Moment<'_>) {
         self.state = state;
         if let Some(generation) = self.generation.take() {
@@ -313,6 +322,7 @@ impl Fold for Ca {
             Event::CaEnabled(enabled) => {
                 self.state = CaState::Enabled;
                 self.addresses = enabled.addresses.clone();
+                self.templates = Templates::default();
                 self.generation = Some(Generation {
                     number: enabled.generation,
                     parsed: ParsedCertificate::from_der(enabled.certificate.as_bytes()).ok().map(Arc::new),
@@ -327,7 +337,10 @@ impl Fold for Ca {
                     mode: enabled.mode.clone(),
                 });
             }
-            Event::CaConfigured(configured) => self.addresses = configured.addresses.clone(),
+            Event::CaConfigured(configured) => {
+                self.addresses = configured.addresses.clone();
+                self.templates = Templates::default();
+            }
             Event::CaDisabled(_) => self.state = CaState::Disabled,
             Event::CaReenabled(_) => self.state = CaState::Enabled,
             Event::CaReset(reset) => self.end(&reset.end, CaState::NotEnabled, moment),

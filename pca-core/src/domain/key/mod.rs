@@ -41,6 +41,10 @@ impl Fold for KeyState {
             Event::CaReset(reset) => *self = Self::Ending(KeyOwner::Ca(reset.end.ca.clone())),
             Event::CaRevoked(revoked) => *self = Self::Ending(KeyOwner::Ca(revoked.end.ca.clone())),
             Event::CaRemoved(removed) => *self = Self::Ending(KeyOwner::Ca(removed.ca.clone())),
+            Event::KeyDelivered(delivered) if delivered.destroy_after => {
+                *self = Self::Ending(KeyOwner::Certificate(delivered.id));
+            }
+            Event::CertificateRemoved(removed) => *self = Self::Ending(KeyOwner::Certificate(removed.id)),
             Event::KeyDestroyed(_) | Event::KeyAbandoned(_) => *self = Self::Ended,
             _ => {}
         }
