@@ -63,7 +63,7 @@ impl VerifiedCsr {
         reader.end()?;
         let algorithm = read_algorithm(algorithm)?;
         verify(&public_key, algorithm, info.raw, signature).map_err(CsrError::Possession)?;
-        Ok(Self(Arc::new(Facts { subject, public_key, requested, der: der.into() })))
+        Ok(Self(Arc::new(Facts { subject, public_key, requested, der: der.as_ref().into() })))
     }
 
     /// The octets, as DER.
