@@ -10,7 +10,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::keys::{KeyEntry, KeyError, KeyId, KeyRequest, PrivateKey, PublicKey, SignRequest, Signature};
-use crate::log::{Commit, CommitId, Head, Position, Receipt, Recorded, RequestDigest, Revision, StoreError, StreamId, StreamsRead, Timestamp};
+use crate::log::{
+    Commit, CommitId, Head, Position, Receipt, Recorded, RequestDigest, Revision, StoreError, StreamId, StreamsRead,
+    Timestamp,
+};
 
 /// Remembers commits: an append-only log of events in streams, each commit atomic, guarded and chained.
 #[async_trait]

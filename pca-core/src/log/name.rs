@@ -31,6 +31,23 @@ impl StreamId {
         }
     }
 
+    /// The stream of a thing: `category/key`, for a key that is known to fit, such as an id or a digest.
+    ///
+    /// A character that no name has becomes `.`, and what is too long is cut: this cannot fail, and ids never meet it.
+    #[must_use]
+    pub fn of(category: &'static str, key: &str) -> Self {
+        let mut name = String::with_capacity(category.len() + 1 + key.len());
+        name.push_str(category);
+        if !key.is_empty() {
+            name.push('/');
+            name.push_str(key);
+        }
+        Self::parse(&name).unwrap_or_else(|_| {
+            let fits = |c: &char| matches!(c, 'a'..='z' | '0'..='9' | '_' | '-' | '.' | '/');
+            Self(name.chars().take(Self::MAX_LEN).map(|c| if fits(&c) { c } else { '.' }).collect::<String>().into())
+        })
+    }
+
     /// The name.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -6,6 +6,7 @@
 
 use core::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use super::{CodecError, EventData, Metadata, Position, Revision, StreamEvent, StreamId, StreamSlice, Timestamp};
 
@@ -34,16 +35,28 @@ pub trait Fold: Clone + Send + Sync + 'static {
     fn evolve(&mut self, event: &Self::Event, moment: &Moment<'_>);
 }
 
-/// Folds of streams, each at a revision.
-#[derive(Clone, Debug)]
+/// Folds of streams, each at a revision. Cloning shares the folds; they part when one of them goes on.
+#[derive(Debug)]
 pub struct World<F> {
     streams: HashMap<StreamId, Loaded<F>>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Loaded<F> {
     revision: Revision,
-    fold: F,
+    fold: Arc<F>,
+}
+
+impl<F> Clone for World<F> {
+    fn clone(&self) -> Self {
+        Self { streams: self.streams.clone() }
+    }
+}
+
+impl<F> Clone for Loaded<F> {
+    fn clone(&self) -> Self {
+        Self { revision: self.revision, fold: Arc::clone(&self.fold) }
+    }
 }
 
 impl<F> Default for World<F> {
@@ -62,7 +75,25 @@ impl<F: Fold> World<F> {
     /// The fold of a stream, if it is here.
     #[must_use]
     pub fn get(&self, stream: &StreamId) -> Option<&F> {
-        self.streams.get(stream).map(|loaded| &loaded.fold)
+        self.streams.get(stream).map(|loaded| &*loaded.fold)
+    }
+
+    /// The fold of a stream to share, with its revision, if it is here.
+    #[must_use]
+    pub fn share(&self, stream: &StreamId) -> Option<(Revision, Arc<F>)> {
+        self.streams.get(stream).map(|loaded| (loaded.revision, Arc::clone(&loaded.fold)))
+    }
+
+    /// How many streams are here.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.streams.len()
+    }
+
+    /// Whether no stream is here.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.streams.is_empty()
     }
 
     /// The streams that are here with their revisions, as [`EventStore::read`](crate::ports::EventStore::read) wants
@@ -73,8 +104,13 @@ impl<F: Fold> World<F> {
     }
 
     /// Puts a fold in, made elsewhere.
-    pub fn insert(&mut self, stream: StreamId, revision: Revision, fold: F) {
-        self.streams.insert(stream, Loaded { revision, fold });
+    pub fn insert(&mut self, stream: StreamId, revision: Revision, fold: impl Into<Arc<F>>) {
+        self.streams.insert(stream, Loaded { revision, fold: fold.into() });
+    }
+
+    /// Keeps only the streams that the condition holds for.
+    pub fn retain(&mut self, mut keep: impl FnMut(&StreamId) -> bool) {
+        self.streams.retain(|stream, _| keep(stream));
     }
 
     /// Takes a stream out.
@@ -99,7 +135,7 @@ impl<F: Fold> World<F> {
                 if let Some(loaded) = self.streams.get_mut(&stream) {
                     loaded.revision = loaded.revision.plus(1);
                     let moment = Moment { time, revision: loaded.revision, position: Position::ZERO, metadata };
-                    loaded.fold.evolve(event, &moment);
+                    Arc::make_mut(&mut loaded.fold).evolve(event, &moment);
                 }
             }
         }
@@ -108,13 +144,19 @@ impl<F: Fold> World<F> {
     /// A decision's view of this world.
     #[must_use]
     pub fn desk(&self) -> Desk<'_, F> {
-        Desk { world: self, reads: RefCell::default() }
+        Desk { world: self, beside: None, reads: RefCell::default() }
+    }
+
+    /// A decision's view of this world and, for streams that are not here, of another.
+    #[must_use]
+    pub fn desk_beside<'w>(&'w self, beside: &'w Self) -> Desk<'w, F> {
+        Desk { world: self, beside: Some(beside), reads: RefCell::default() }
     }
 
     fn entry(&mut self, stream: &StreamId) -> &mut Loaded<F> {
         self.streams
             .entry(stream.clone())
-            .or_insert_with(|| Loaded { revision: Revision::ZERO, fold: F::begin(stream) })
+            .or_insert_with(|| Loaded { revision: Revision::ZERO, fold: Arc::new(F::begin(stream)) })
     }
 }
 
@@ -132,7 +174,7 @@ impl<F: Fold> Loaded<F> {
             position: seal.first.plus(u64::try_from(event.index).unwrap_or(u64::MAX)),
             metadata: commit.metadata(),
         };
-        self.fold.evolve(&F::Event::decode(&view)?, &moment);
+        Arc::make_mut(&mut self.fold).evolve(&F::Event::decode(&view)?, &moment);
         self.revision = event.revision;
         Ok(())
     }
@@ -142,6 +184,7 @@ impl<F: Fold> Loaded<F> {
 #[derive(Debug)]
 pub struct Desk<'w, F> {
     world: &'w World<F>,
+    beside: Option<&'w World<F>>,
     reads: RefCell<Vec<(StreamId, Revision)>>,
 }
 
@@ -151,32 +194,39 @@ impl<'w, F: Fold> Desk<'w, F> {
     /// # Errors
     /// [`Missing`] if the stream has not been loaded; load it and decide again.
     pub fn get(&self, stream: &StreamId) -> Result<&'w F, Missing> {
-        match self.world.streams.get(stream) {
+        match self.loaded(stream) {
             Some(loaded) => {
                 self.note(stream, loaded.revision);
-                Ok(&loaded.fold)
+                Ok(&*loaded.fold)
             }
             None => Err(Missing { stream: stream.clone() }),
         }
     }
 
-    /// Claims a stream as new without reading it: a guard at revision 0, or at the revision that is known here. The
-    /// commit conflicts if somebody has written to it.
+    /// Claims a stream as new without reading it: a guard at revision 0. The commit conflicts if somebody has written to
+    /// it, whatever is known of it here.
     pub fn claim(&self, stream: &StreamId) {
-        self.note(stream, self.world.revision(stream).unwrap_or(Revision::ZERO));
+        self.note(stream, Revision::ZERO);
     }
 
     /// Every stream that was looked at or claimed, at its revision.
     #[must_use]
     pub fn guards(&self) -> BTreeMap<StreamId, Revision> {
-        self.reads.borrow().iter().cloned().collect()
+        let mut guards = BTreeMap::new();
+        for (stream, revision) in self.reads.borrow().iter() {
+            let noted: &mut Revision = guards.entry(stream.clone()).or_insert(*revision);
+            *noted = (*noted).min(*revision);
+        }
+        guards
+    }
+
+    fn loaded(&self, stream: &StreamId) -> Option<&'w Loaded<F>> {
+        self.world.streams.get(stream).or_else(|| self.beside?.streams.get(stream))
     }
 
     fn note(&self, stream: &StreamId, revision: Revision) {
-        let mut reads = self.reads.borrow_mut();
-        if !reads.iter().any(|(noted, _)| noted == stream) {
-            reads.push((stream.clone(), revision));
-        }
+        // Kept as they come: a decision may look at tens of thousands of streams.
+        self.reads.borrow_mut().push((stream.clone(), revision));
     }
 }
 

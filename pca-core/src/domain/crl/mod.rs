@@ -1,0 +1,107 @@
+//! Revocations under an issuer name, and its CRLs (rule A3).
+
+use std::collections::BTreeMap;
+
+use crate::log::{Fold, Moment, Position, StreamId, Timestamp};
+use crate::x509::{RevocationReason, SerialNumber};
+
+use super::event::{CrlPublished, Event, GenerationEnd};
+
+/// The fold of `crl/<issuer name hash>`: over all keys, generations and resets of the name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Crl {
+    entries: BTreeMap<SerialNumber, Entry>,
+    ends: Vec<(GenerationEnd, Timestamp)>,
+    published: Option<CrlPublished>,
+    last_number: u64,
+    moved: Position,
+}
+
+/// A certificate that is revoked or on hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// When.
+    pub at: Timestamp,
+    /// Why.
+    pub reason: RevocationReason,
+    /// Since when it is not to be believed.
+    pub invalidity_date: Option<Timestamp>,
+    /// Its last second of validity; absent where unknown (carried over): it then never leaves.
+    pub not_after: Option<Timestamp>,
+}
+
+impl Crl {
+    /// What is revoked or on hold by itself, by serial number.
+    #[must_use]
+    pub fn entries(&self) -> &BTreeMap<SerialNumber, Entry> {
+        &self.entries
+    }
+
+    /// Generations that ended, with the time: all that they issued has ended.
+    #[must_use]
+    pub fn ends(&self) -> &[(GenerationEnd, Timestamp)] {
+        &self.ends
+    }
+
+    /// The newest CRL.
+    #[must_use]
+    pub fn published(&self) -> Option<&CrlPublished> {
+        self.published.as_ref()
+    }
+
+    /// The highest CRL number so far, 0 for none.
+    #[must_use]
+    pub fn last_number(&self) -> u64 {
+        self.last_number
+    }
+
+    /// The position of the newest event that changed what is revoked.
+    #[must_use]
+    pub fn moved(&self) -> Position {
+        self.moved
+    }
+}
+
+impl Fold for Crl {
+    type Event = Event;
+
+    fn begin(_: &StreamId) -> Self {
+        Self::default()
+    }
+
+    fn evolve(&mut self, event: &Event, moment: &Moment<'_>) {
+        match event {
+            Event::CrlPublished(published) => {
+                self.last_number = self.last_number.max(published.number);
+                self.published = Some(published.clone());
+                return;
+            }
+            Event::CertificateRevoked(revoked) => {
+                let before = self.entries.get(&revoked.id.serial()).copied();
+                let entry = Entry {
+                    at: before.map_or(moment.time, |before| before.at),
+                    reason: revoked.reason,
+                    invalidity_date: revoked.invalidity_date.or(before.and_then(|before| before.invalidity_date)),
+                    not_after: Some(revoked.not_after),
+                };
+                self.entries.insert(revoked.id.serial(), entry);
+            }
+            Event::HoldReleased(released) => {
+                self.entries.remove(&released.id.serial());
+            }
+            Event::CaReset(reset) => self.ends.push((reset.end.clone(), moment.time)),
+            Event::CaRevoked(revoked) => self.ends.push((revoked.end.clone(), moment.time)),
+            Event::CaEnabled(enabled) => {
+                for carried in &enabled.carried_crl {
+                    self.last_number = self.last_number.max(carried.number.unwrap_or_default());
+                    for entry in &carried.entries {
+                        let (at, reason) = (entry.revoked_at, entry.reason);
+                        self.entries.insert(entry.serial, Entry { at, reason, invalidity_date: None, not_after: None });
+                    }
+                }
+            }
+            _ => return,
+        }
+        self.moved = moment.position;
+    }
+}

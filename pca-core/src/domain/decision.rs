@@ -1,0 +1,425 @@
+//! How a command is decided: what it looks at, what it needs, and what it plans (architecture, invariants 2 and 3).
+//!
+//! A decision is a pure function of the folded streams, the request and a [`Context`]. When it lacks something that takes
+//! time (a stream, a key, a signature check), it says so with [`Halt::Needs`]; the service fetches it and decides again.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::keys::{Algorithm, KeyId, KeyUse, PrivateKey, PublicKey, Signature, SignatureAlgorithm};
+use crate::log::{self, CommitId, Digest, Missing, Revision, StreamId, Timestamp};
+use crate::x509::{self, CertificateId, NameHash, SerialNumber};
+
+use super::ca::Ca;
+use super::certificate::Certificate;
+use super::crl::Crl;
+use super::enterprise::Enterprise;
+use super::event::{Der, Event};
+use super::key::{KeyRole, KeyState, NameOwner};
+use super::order::Order;
+use super::policy::Policy;
+use super::quota::Quota;
+use super::{CaId, OrderId, Refusal, State, stream};
+
+/// What is drawn once for a command and kept over retries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Context {
+    /// The time that the rules are applied at (rule L9).
+    pub time: Timestamp,
+    /// The commit that will carry the command out; ids derive from it.
+    pub commit: CommitId,
+    /// Randomness, from which serial numbers derive.
+    pub seed: [u8; 32],
+}
+
+impl Context {
+    /// The `ordinal`-th serial number of this command (rule I5).
+    #[must_use]
+    pub fn serial(&self, ordinal: u32) -> SerialNumber {
+        let digest: [u8; 32] = Sha256::new()
+            .chain_update(b"pca-serial\0")
+            .chain_update(self.seed)
+            .chain_update(ordinal.to_be_bytes())
+            .finalize()
+            .into();
+        let mut random = [0; 10];
+        random.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
+        SerialNumber::from_random(random)
+    }
+}
+
+/// What was fetched for a decision because it asked for it.
+#[derive(Clone, Debug, Default)]
+pub struct Evidence {
+    /// Public halves of keys that were generated or imported for this command, by ordinal.
+    pub keys: BTreeMap<u32, PublicKey>,
+    /// Signatures that were checked.
+    pub verified: HashMap<Digest, bool>,
+    /// What CAs have issued.
+    pub rolls: HashMap<CaId, Arc<Roll>>,
+}
+
+/// All certificates that a CA has issued, as of a revision of its quota stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Roll {
+    /// The revision of `quota/<ca>` up to which it was read.
+    pub revision: Revision,
+    /// In order of issue.
+    pub entries: Vec<RollEntry>,
+}
+
+/// A certificate on a [`Roll`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RollEntry {
+    /// The certificate.
+    pub id: CertificateId,
+    /// Which generation of the CA issued it.
+    pub generation: u32,
+    /// Its last second of validity.
+    pub not_after: Timestamp,
+    /// Its holder's name, if it has one.
+    pub holder: Option<String>,
+}
+
+/// A signature to be checked before a decision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verification {
+    /// Who is said to have signed.
+    pub key: PublicKey,
+    /// How.
+    pub algorithm: SignatureAlgorithm,
+    /// What.
+    pub message: Arc<[u8]>,
+    /// The signature.
+    pub signature: Arc<[u8]>,
+}
+
+impl Verification {
+    /// Under which digest the answer is kept in [`Evidence::verified`].
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        let mut hash = Sha256::new();
+        for part in [self.key.spki_der(), format!("{:?}", self.algorithm).as_bytes(), &self.message, &self.signature] {
+            hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+            hash.update(part);
+        }
+        Digest::new(hash.finalize().into())
+    }
+}
+
+/// Why a decision did not come to a plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Halt {
+    /// The business rules say no.
+    Refused(Refusal),
+    /// Something is needed first.
+    Needs(Need),
+}
+
+/// What a decision needs before it can go on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// A stream that has not been loaded.
+    Stream(StreamId),
+    /// A new key.
+    Key {
+        /// Which of the command's keys, from 0; its id derives from commit and ordinal.
+        ordinal: u32,
+        /// What is generated.
+        algorithm: Algorithm,
+        /// What it is for.
+        key_use: KeyUse,
+    },
+    /// A key that the request brings along, to be imported under the id of this ordinal.
+    Import {
+        /// Which of the command's keys, from 0.
+        ordinal: u32,
+    },
+    /// A signature check.
+    Verification(Verification),
+    /// The list of what a CA issued.
+    Roll(CaId),
+    /// Several things at once, so that a large request is not decided again for each of them.
+    All(Vec<Self>),
+}
+
+impl From<Missing> for Halt {
+    fn from(missing: Missing) -> Self {
+        Self::Needs(Need::Stream(missing.stream))
+    }
+}
+
+impl From<Refusal> for Halt {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+/// What was decided: events to come, and what must be signed before they are complete.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    events: Vec<Event>,
+    to_sign: Vec<ToSign>,
+}
+
+/// Something to be signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToSign {
+    /// The key that signs.
+    pub key: KeyId,
+    /// Its public half, for checking what was signed.
+    pub public_key: PublicKey,
+    /// How it signs.
+    pub algorithm: SignatureAlgorithm,
+    /// The to-be-signed DER.
+    pub tbs: Arc<[u8]>,
+    /// Whether it is a certificate for a holder, and not for a CA, nor a CRL.
+    pub end_entity: bool,
+    event: Option<usize>,
+}
+
+impl Plan {
+    /// A plan without events.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds an event that is complete.
+    #[must_use]
+    pub fn and(mut self, event: impl Into<Event>) -> Self {
+        self.events.push(event.into());
+        self
+    }
+
+    /// Adds an event that is complete once `tbs` is signed: the certificate of [`Event::CertificateIssued`] or
+    /// [`Event::CaEnabled`], or the signature of a last CRL in [`Event::CrlPublished`].
+    #[must_use]
+    pub fn and_signed(
+        mut self,
+        event: impl Into<Event>,
+        key: KeyId,
+        public_key: PublicKey,
+        tbs: impl Into<Arc<[u8]>>,
+    ) -> Self {
+        let event = event.into();
+        let end_entity = matches!(event, Event::CertificateIssued(_));
+        let algorithm = public_key.signature_algorithm();
+        let tbs = tbs.into();
+        self.to_sign.push(ToSign { key, public_key, algorithm, tbs, end_entity, event: Some(self.events.len()) });
+        self.events.push(event);
+        self
+    }
+
+    /// Joins another plan's events and signatures behind this one's.
+    #[must_use]
+    pub fn join(mut self, other: Self) -> Self {
+        let offset = self.events.len();
+        self.events.extend(other.events);
+        self.to_sign.extend(other.to_sign.into_iter().map(|mut to_sign| {
+            to_sign.event = to_sign.event.map(|event| event + offset);
+            to_sign
+        }));
+        self
+    }
+
+    /// What must be signed, in order.
+    #[must_use]
+    pub fn to_sign(&self) -> &[ToSign] {
+        &self.to_sign
+    }
+
+    /// The events to come: certificates are still empty where something must be signed.
+    #[must_use]
+    pub fn events(&self) -> &[Event] {
+        &self.events
+    }
+
+    /// Completes the events with the signatures, one for each of [`to_sign`](Self::to_sign) in order.
+    #[must_use]
+    pub fn complete(mut self, signatures: &[Signature]) -> Vec<Event> {
+        for (to_sign, signature) in self.to_sign.iter().zip(signatures) {
+            let event = to_sign.event.and_then(|event| self.events.get_mut(event));
+            match event {
+                Some(Event::CertificateIssued(issued)) => {
+                    issued.certificate = x509::assemble(&to_sign.tbs, to_sign.algorithm, signature).into();
+                }
+                Some(Event::CaEnabled(enabled)) => {
+                    enabled.certificate = x509::assemble(&to_sign.tbs, to_sign.algorithm, signature).into();
+                }
+                Some(Event::CrlPublished(published)) if published.last.is_some() => {
+                    published.last = Some(Der::from(signature.as_slice()));
+                }
+                _ => {}
+            }
+        }
+        self.events
+    }
+}
+
+/// One decision's view of the domain. Whatever is looked at is guarded in the commit (rule L2).
+#[derive(Debug)]
+pub struct Desk<'w> {
+    desk: log::Desk<'w, State>,
+    evidence: &'w Evidence,
+}
+
+macro_rules! looks {
+    ($($(#[$doc:meta])* $name:ident($arg:ident: $type:ty) -> $fold:ident in $state:ident;)+) => {
+        $(
+            $(#[$doc])*
+            ///
+            /// # Errors
+            /// [`Halt::Needs`] if the stream has not been loaded.
+            pub fn $name(&self, $arg: $type) -> Result<&'w $fold, Halt> {
+                let stream = stream::$name($arg);
+                match self.desk.get(&stream)? {
+                    State::$state(fold) => Ok(fold),
+                    _ => Err(Halt::Needs(Need::Stream(stream))),
+                }
+            }
+        )+
+    };
+}
+
+impl<'w> Desk<'w> {
+    /// A view of folded streams with evidence.
+    #[must_use]
+    pub fn new(desk: log::Desk<'w, State>, evidence: &'w Evidence) -> Self {
+        Self { desk, evidence }
+    }
+
+    looks! {
+        /// An order; one that nobody placed is [`Order::Unknown`].
+        order(id: &OrderId) -> Order in Order;
+        /// A CA's life cycle; one that nobody bought has no role.
+        ca(id: &CaId) -> Ca in Ca;
+        /// A root's pool or an intermediate's quota.
+        quota(id: &CaId) -> Quota in Quota;
+        /// A certificate; one that nobody issued is empty.
+        certificate(id: &CertificateId) -> Certificate in Certificate;
+        /// Revocations and CRLs under an issuer name.
+        crl(issuer: NameHash) -> Crl in Crl;
+        /// A key's life.
+        key(id: &KeyId) -> KeyState in Key;
+        /// What a public key is used for (rule K2).
+        spki(digest: &Digest) -> KeyRole in Spki;
+        /// Which CA owns a subject name (rule C4).
+        name(subject: NameHash) -> NameOwner in Name;
+    }
+
+    /// The enterprise.
+    ///
+    /// # Errors
+    /// [`Halt::Needs`] if the stream has not been loaded.
+    pub fn enterprise(&self) -> Result<&'w Enterprise, Halt> {
+        match self.desk.get(&stream::enterprise())? {
+            State::Enterprise(fold) => Ok(fold),
+            _ => Err(Halt::Needs(Need::Stream(stream::enterprise()))),
+        }
+    }
+
+    /// The policy in force.
+    ///
+    /// # Errors
+    /// [`Halt::Needs`] if the stream has not been loaded.
+    pub fn policy(&self) -> Result<&'w Policy, Halt> {
+        match self.desk.get(&stream::policy())? {
+            State::Policy(fold) => Ok(fold.policy()),
+            _ => Err(Halt::Needs(Need::Stream(stream::policy()))),
+        }
+    }
+
+    /// Claims something new without reading it, such as a serial number.
+    pub fn claim(&self, stream: &StreamId) {
+        self.desk.claim(stream);
+    }
+
+    /// The public half of the command's `ordinal`-th key, generated once everything else about the command is decided.
+    ///
+    /// # Errors
+    /// [`Halt::Needs`] until it is there.
+    pub fn generated(&self, ordinal: u32, algorithm: Algorithm, key_use: KeyUse) -> Result<&'w PublicKey, Halt> {
+        self.evidence.keys.get(&ordinal).ok_or(Halt::Needs(Need::Key { ordinal, algorithm, key_use }))
+    }
+
+    /// The public half of the key that the request brings along, once the key store has taken it in.
+    ///
+    /// # Errors
+    /// [`Halt::Needs`] until it is there.
+    pub fn imported(&self, ordinal: u32) -> Result<&'w PublicKey, Halt> {
+        self.evidence.keys.get(&ordinal).ok_or(Halt::Needs(Need::Import { ordinal }))
+    }
+
+    /// Whether a signature verifies.
+    ///
+    /// # Errors
+    /// [`Halt::Needs`] until it was checked.
+    pub fn verified(&self, verification: Verification) -> Result<bool, Halt> {
+        match self.evidence.verified.get(&verification.digest()) {
+            Some(verdict) => Ok(*verdict),
+            None => Err(Halt::Needs(Need::Verification(verification))),
+        }
+    }
+
+    /// What a CA has issued, as of the revision at which this decision sees its quota.
+    ///
+    /// # Errors
+    /// [`Halt::Needs`] if it has not been read, or is not of that revision.
+    pub fn roll(&self, ca: &CaId) -> Result<&'w Roll, Halt> {
+        let revision = self.quota(ca)?.revision();
+        match self.evidence.rolls.get(ca) {
+            Some(roll) if roll.revision == revision => Ok(roll),
+            _ => Err(Halt::Needs(Need::Roll(ca.clone()))),
+        }
+    }
+
+    /// Every stream that was looked at or claimed, at its revision: the commit's guards.
+    #[must_use]
+    pub fn guards(&self) -> BTreeMap<StreamId, Revision> {
+        self.desk.guards()
+    }
+}
+
+/// A command: a request that is decided by business rules into events.
+pub trait Command: Clone + Send + Sync + 'static {
+    /// What the caller learns; rebuilt from the events, so that a repeat gets the same answer (invariant 12).
+    type Answer: Send + 'static;
+
+    /// The command's name in the log, in the imperative.
+    const NAME: &'static str;
+
+    /// Whether it is never refused because of the clock: revoking, disabling, CRLs and their like (rule L9).
+    const WHATEVER_THE_CLOCK: bool = false;
+
+    /// The request as it was asked, encoded for the request digest: private keys as their public key, passphrases not at
+    /// all (rules O6, L8).
+    fn canonical(&self) -> Vec<u8>;
+
+    /// The CA that it is about, for the authorizer (rule G1).
+    fn about(&self) -> Option<&CaId>;
+
+    /// The private key that the request brings along as its `ordinal`-th key, to be imported when the decision asks.
+    fn private_key(&self, ordinal: u32) -> Option<&PrivateKey> {
+        let _ = ordinal;
+        None
+    }
+
+    /// Applies the rules.
+    ///
+    /// # Errors
+    /// [`Halt::Refused`] with every broken rule (rule L4), or [`Halt::Needs`].
+    fn decide(&self, desk: &Desk<'_>, context: &Context) -> Result<Plan, Halt>;
+
+    /// Rebuilds the answer; nothing if these are not the events of such a command.
+    fn answer(events: &[Event]) -> Option<Self::Answer>;
+}
+
+/// Encodes a request for [`Command::canonical`]: MessagePack with named fields. A value that has no encoding becomes
+/// empty, which only ever makes requests look alike that carry nothing.
+#[must_use]
+pub fn canonical(request: &impl serde::Serialize) -> Vec<u8> {
+    rmp_serde::to_vec_named(request).unwrap_or_default()
+}

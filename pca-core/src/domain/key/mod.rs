@@ -1,0 +1,105 @@
+//! Keys and names as the log sees them: lives of keys (rule K3), roles of public keys (rule K2), owners of names (rule C4).
+
+use crate::log::{Fold, Moment, StreamId};
+use crate::x509::CertificateId;
+
+use super::CaId;
+use super::event::{Event, KeyOwner};
+
+/// The fold of `key/<id>`: where a key stands in its life (rule K3).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KeyState {
+    /// No event names it: an orphan, if the key store has it.
+    #[default]
+    Unknown,
+    /// In use.
+    Living(KeyOwner),
+    /// Its end is decided and has to be carried out.
+    Ending(KeyOwner),
+    /// Destroyed, or given up.
+    Ended,
+}
+
+impl Fold for KeyState {
+    type Event = Event;
+
+    fn begin(_: &StreamId) -> Self {
+        Self::Unknown
+    }
+
+    fn evolve(&mut self, event: &Event, _: &Moment<'_>) {
+        match event {
+            Event::CaEnabled(enabled) => *self = Self::Living(KeyOwner::Ca(enabled.ca.clone())),
+            Event::CertificateIssued(issued) => *self = Self::Living(KeyOwner::Certificate(issued.id)),
+            Event::CaReset(reset) => *self = Self::Ending(KeyOwner::Ca(reset.end.ca.clone())),
+            Event::CaRevoked(revoked) => *self = Self::Ending(KeyOwner::Ca(revoked.end.ca.clone())),
+            Event::KeyDelivered(delivered) if delivered.destroy_after => {
+                *self = Self::Ending(KeyOwner::Certificate(delivered.id));
+            }
+            Event::CertificateRemoved(removed) => *self = Self::Ending(KeyOwner::Certificate(removed.id)),
+            Event::KeyDestroyed(_) | Event::KeyAbandoned(_) => *self = Self::Ended,
+            _ => {}
+        }
+    }
+}
+
+/// The fold of `spki/<digest>`: one key, one role, for ever (rule K2).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KeyRole {
+    /// Nobody has used it.
+    #[default]
+    Unused,
+    /// It is, or was, the key of a CA.
+    Ca(CaId),
+    /// It is the key of end-entity certificates.
+    EndEntity(CertificateId),
+    /// A certificate with it was revoked for `keyCompromise`.
+    Compromised(CertificateId),
+}
+
+impl Fold for KeyRole {
+    type Event = Event;
+
+    fn begin(_: &StreamId) -> Self {
+        Self::Unused
+    }
+
+    fn evolve(&mut self, event: &Event, _: &Moment<'_>) {
+        match event {
+            Event::CaEnabled(enabled) => *self = Self::Ca(enabled.ca.clone()),
+            Event::CertificateIssued(issued) if *self == Self::Unused => *self = Self::EndEntity(issued.id),
+            Event::CertificateRevoked(revoked) if !matches!(self, Self::Ca(_)) => *self = Self::Compromised(revoked.id),
+            _ => {}
+        }
+    }
+}
+
+/// The fold of `name/<subject name hash>`: which CA has it as its subject (rule C4).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NameOwner {
+    owner: Option<CaId>,
+}
+
+impl NameOwner {
+    /// The CA that has, or had, the name; only it may have it again.
+    #[must_use]
+    pub fn owner(&self) -> Option<&CaId> {
+        self.owner.as_ref()
+    }
+}
+
+impl Fold for NameOwner {
+    type Event = Event;
+
+    fn begin(_: &StreamId) -> Self {
+        Self::default()
+    }
+
+    fn evolve(&mut self, event: &Event, _: &Moment<'_>) {
+        if let Event::CaEnabled(enabled) = event {
+            self.owner = Some(enabled.ca.clone());
+        }
+    }
+}
