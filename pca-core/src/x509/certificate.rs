@@ -153,13 +153,7 @@ impl LeafTemplate {
                 writer.finish()
             })
         });
-        Self {
-            profile,
-            signature_algorithm: issuer.signature_algorithm,
-            head,
-            usages,
-            extensions: writer.finish(),
-        }
+        Self { profile, signature_algorithm: issuer.signature_algorithm, head, usages, extensions: writer.finish() }
     }
 
     /// The profile that it was made for.

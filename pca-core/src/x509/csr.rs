@@ -188,11 +188,7 @@ pub fn ca_csr_tbs(subject: &DistinguishedName, public_key: &PublicKey, path_leng
     })
 }
 
-fn write_request(
-    subject: &DistinguishedName,
-    public_key: &PublicKey,
-    attributes: impl FnOnce(&mut Writer),
-) -> Vec<u8> {
+fn write_request(subject: &DistinguishedName, public_key: &PublicKey, attributes: impl FnOnce(&mut Writer)) -> Vec<u8> {
     let mut writer = Writer::with_capacity(public_key.spki_der().len() + subject.der().len() + 128);
     writer.nested(tag::SEQUENCE, |w| {
         w.unsigned(tag::INTEGER, 0);

@@ -132,9 +132,10 @@ fn server(
             Err(error) => violations.push(EntityViolation::ServerCommonName(error)),
         },
         None => {
-            fields.common_name = names.iter().filter_map(bare).find(|text| {
-                text.chars().count() <= SubjectField::CommonName.max_characters()
-            });
+            fields.common_name = names
+                .iter()
+                .filter_map(bare)
+                .find(|text| text.chars().count() <= SubjectField::CommonName.max_characters());
         }
     }
     if names.is_empty() && fields.common_name.is_none() {
@@ -160,7 +161,11 @@ mod tests {
         GeneralName::dns(text, Wildcards::Wide).unwrap()
     }
 
-    fn plan(profile: Profile, common: Option<&str>, names: &[GeneralName]) -> Result<EntityNames, Vec<EntityViolation>> {
+    fn plan(
+        profile: Profile,
+        common: Option<&str>,
+        names: &[GeneralName],
+    ) -> Result<EntityNames, Vec<EntityViolation>> {
         let fields = SubjectFields { common_name: common.map(str::to_owned), ..SubjectFields::default() };
         EntityNames::plan(profile, &fields, names.to_vec(), Wildcards::Narrow)
     }
@@ -191,7 +196,10 @@ mod tests {
             result.unwrap_err().iter().map(EntityViolation::rule).collect()
         };
         assert_eq!(rules(plan(Profile::Server, None, &[])), ["I4"]);
-        assert_eq!(rules(plan(Profile::Server, Some("no name"), &[GeneralName::email("a@b.example").unwrap()])), ["I2", "I4"]);
+        assert_eq!(
+            rules(plan(Profile::Server, Some("no name"), &[GeneralName::email("a@b.example").unwrap()])),
+            ["I2", "I4"]
+        );
         assert_eq!(rules(plan(Profile::Server, None, &[dns("*.example")])), ["I4"]);
         assert_eq!(rules(plan(Profile::Client, None, &[dns("a.example")])), ["I2", "C4"]);
         let many: Vec<GeneralName> = (0..101).map(|i| dns(&format!("h{i}.example"))).collect();

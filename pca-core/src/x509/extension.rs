@@ -5,6 +5,7 @@ use core::fmt;
 use const_oid::ObjectIdentifier;
 use serde::{Deserialize, Serialize};
 
+use super::constraints::NameConstraints;
 use super::der::{self, DerError, Malformed, Reader, TRUE, Writer, tag};
 use super::oid;
 use super::san::{GeneralName, NameError, Uri, UriProblem, cut};
@@ -347,8 +348,8 @@ pub struct Extensions {
     pub issuer_urls: Vec<String>,
     /// The policies.
     pub certificate_policies: Vec<ObjectIdentifier>,
-    /// The value of NameConstraints.
-    pub name_constraints: Option<Vec<u8>>,
+    /// Name constraints.
+    pub name_constraints: Option<NameConstraints>,
     /// Critical extensions that the platform does not know or does not process.
     pub unknown_critical: Vec<ObjectIdentifier>,
     /// Every extension, in order, with its criticality.
@@ -381,7 +382,7 @@ impl Extensions {
             oid::CRL_DISTRIBUTION_POINTS => self.crl_urls = read_distribution_points(value)?,
             oid::AUTHORITY_INFO_ACCESS => (self.ocsp_urls, self.issuer_urls) = read_authority_info_access(value)?,
             oid::CERTIFICATE_POLICIES => self.certificate_policies = read_policies(value)?,
-            oid::NAME_CONSTRAINTS => self.name_constraints = Some(value.to_vec()),
+            oid::NAME_CONSTRAINTS => self.name_constraints = Some(NameConstraints::from_der(value)?),
             _ if critical => self.unknown_critical.push(kind),
             _ => {}
         }

@@ -1,6 +1,25 @@
 //! X.509: certificates, certificate signing requests and revocation lists (RFC 5280, RFC 2986), pure, DER in and DER out.
+//!
+//! | to … | use |
+//! |---|---|
+//! | name a subject | [`SubjectFields::to_name`] → [`DistinguishedName`] (C4); [`EntityNames::plan`] for end entities (I2, I4) |
+//! | say how long | [`Validity::for_years`], [`Validity::for_days`]; [`fit_validity`] to the issuers' (C5) |
+//! | draw a serial number | [`SerialNumber::from_random`] (I5); [`CertificateId`] ↔ stream |
+//! | write a CA certificate | [`CaCertificate::root_tbs`], [`CaCertificate::intermediate_tbs`], then [`assemble`] |
+//! | write end-entity certificates | [`LeafTemplate::new`] once an issuer and profile, [`LeafTemplate::tbs`] each, then [`assemble`] |
+//! | read a certificate | [`ParsedCertificate::from_der`], [`ParsedCertificate::as_issuer`] |
+//! | take a signing request | [`VerifiedCsr::verify`] (I3); write one with [`csr_tbs`], [`ca_csr_tbs`] |
+//! | take an uploaded CA | [`check_upload`], [`CheckedUpload::judge`] (C3) |
+//! | write a revocation list | [`CrlEntry::encode`], [`Crl::tbs`], then [`assemble`] (A3); read one with [`ParsedCrl`] |
+//! | check before signing | [`check_path`] (I6) |
+//!
+//! Nothing here signs, keeps time or draws randomness. What was received keeps its octets; what is told wrong tells what
+//! would be right.
 
 mod certificate;
+mod chain;
+mod constraints;
+mod crl;
 mod csr;
 mod der;
 mod entity;
@@ -9,28 +28,33 @@ mod host;
 mod name;
 mod oid;
 mod parsed;
+mod parsed_crl;
 mod pem;
 mod profile;
 mod reason;
 mod san;
 mod serial;
 mod signature;
+mod upload;
 mod validity;
 
 pub use const_oid::ObjectIdentifier;
 
 pub use certificate::{CaCertificate, Issuer, Leaf, LeafTemplate, assemble};
+pub use chain::{Fit, PathViolation, Planned, PlannedRole, ValidityLimit, check_path, fit_validity};
+pub use constraints::{ConstraintViolation, NameConstraints};
+pub use crl::{Crl, CrlEntry};
 pub use csr::{CsrError, VerifiedCsr, ca_csr_tbs, csr_tbs};
 pub use der::{DerError, Malformed};
 pub use entity::{EntityNames, EntityViolation};
 pub use extension::{
-    AuthorityKeyIdentifier, AuthorityUrls, BasicConstraints, ExtensionError, Extensions, HttpUrl, HttpUrlError, KeyUsage,
+    AuthorityKeyIdentifier, AuthorityUrls, BasicConstraints, ExtensionError, Extensions, HttpUrl, HttpUrlError,
+    KeyUsage,
 };
 pub use host::{DnsName, DnsNameError, DnsNameProblem, Wildcards};
-pub use name::{
-    CommonName, DistinguishedName, NameHash, NameHashError, SubjectField, SubjectFields, SubjectViolation,
-};
+pub use name::{CommonName, DistinguishedName, NameHash, NameHashError, SubjectField, SubjectFields, SubjectViolation};
 pub use parsed::{CertificateError, MAX_CERTIFICATE, ParsedCertificate, SignatureError};
+pub use parsed_crl::{CrlError, MAX_CRL, ParsedCrl};
 pub use pem::{MAX_PEM, PemError};
 pub use profile::{Profile, ProfileError, UnknownProfile};
 pub use reason::{RevocationReason, UnknownReason};
@@ -40,4 +64,7 @@ pub use san::{
 };
 pub use serial::{CertificateId, CertificateIdError, SerialNumber, SerialNumberError};
 pub use signature::{SignatureAlgorithmError, WeakHash};
+pub use upload::{
+    CheckedUpload, Expectation, Role, Severity, UploadError, UploadFinding, certificate_findings, check_upload, judge,
+};
 pub use validity::{Validity, ValidityError, plus_days, plus_months, plus_years};

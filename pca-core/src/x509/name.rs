@@ -278,6 +278,29 @@ impl DistinguishedName {
         NameHash(octets)
     }
 
+    /// The DER of each relative name.
+    pub(crate) fn relative_names(&self) -> Vec<&[u8]> {
+        let mut names = Vec::new();
+        let mut reader = Reader::new(der::single(&self.der, tag::SEQUENCE).map(|tlv| tlv.content).unwrap_or_default());
+        while let Ok(name) = reader.any() {
+            names.push(name.raw);
+        }
+        names
+    }
+
+    /// The relative names as text without case and outer or repeated spaces (RFC 5280 section 7.1), for comparisons
+    /// that had better find too much than too little.
+    pub(crate) fn folded_relative_names(&self) -> Vec<Vec<String>> {
+        let fold = |attribute: &Attribute| match &attribute.text {
+            Some(text) => {
+                let words: Vec<String> = text.split_whitespace().map(str::to_lowercase).collect();
+                format!("{}={}", attribute.oid, words.join(" "))
+            }
+            None => attribute.to_string(),
+        };
+        attributes(&self.der).unwrap_or_default().iter().map(|rdn| rdn.iter().map(fold).collect()).collect()
+    }
+
     fn attributes(&self) -> Vec<Attribute> {
         attributes(&self.der).unwrap_or_default().into_iter().flatten().collect()
     }

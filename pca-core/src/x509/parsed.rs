@@ -52,8 +52,8 @@ impl ParsedCertificate {
             return Err(CertificateError::TooLarge { octets: octets.len() });
         }
         der::check_shape(octets)?;
-        let (rest, _) =
-            X509Certificate::from_der(octets).map_err(|error| CertificateError::Structure { detail: error.to_string() })?;
+        let (rest, _) = X509Certificate::from_der(octets)
+            .map_err(|error| CertificateError::Structure { detail: error.to_string() })?;
         if !rest.is_empty() {
             return Err(DerError::Trailing { octets: rest.len() }.into());
         }

@@ -48,9 +48,7 @@ impl Profile {
                 KeyUsage::DIGITAL_SIGNATURE.with(KeyUsage::KEY_ENCIPHERMENT)
             }
             (Self::Server | Self::Client, _) => KeyUsage::DIGITAL_SIGNATURE,
-            (Self::DataEncryption, KeyKind::Rsa { .. }) => {
-                KeyUsage::KEY_ENCIPHERMENT.with(KeyUsage::DATA_ENCIPHERMENT)
-            }
+            (Self::DataEncryption, KeyKind::Rsa { .. }) => KeyUsage::KEY_ENCIPHERMENT.with(KeyUsage::DATA_ENCIPHERMENT),
             (Self::DataEncryption, KeyKind::P256 | KeyKind::P384 | KeyKind::P521) => KeyUsage::KEY_AGREEMENT,
             (Self::DataEncryption, _) => return Err(ProfileError::CannotEncrypt),
         })

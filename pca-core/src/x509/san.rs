@@ -162,6 +162,8 @@ pub enum NameKind {
     Email,
     /// A URI.
     Uri,
+    /// A distinguished name.
+    Directory,
     /// Anything else.
     Other,
 }
@@ -173,6 +175,7 @@ impl fmt::Display for NameKind {
             Self::Ip => "IP address",
             Self::Email => "e-mail address",
             Self::Uri => "URI",
+            Self::Directory => "directory name",
             Self::Other => "other name",
         })
     }
