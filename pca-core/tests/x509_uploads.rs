@@ -5,7 +5,8 @@ mod x509_support;
 
 use pca_core::keys::{Algorithm, Family, PrivateKey};
 use pca_core::x509::{
-    CheckedUpload, Expectation, ParsedCertificate, Role, Severity, UploadFinding, Validity, check_upload,
+    CertificateError, CheckedUpload, Expectation, ParsedCertificate, Role, Severity, UploadFinding, Validity,
+    check_upload,
 };
 use x509_support::forge::{self, Forged, oid, seq, tlv};
 use x509_support::{Authority, NOW, key, name, pem};
@@ -230,6 +231,14 @@ fn what_cannot_be_read_is_refused_with_both_reasons() {
     assert_eq!(codes(both.findings()), ["certificate-unreadable", "key-unreadable"]);
     assert!(both.to_string().contains("; "));
     assert!(check_upload(&certificate, key.pkcs8_der(), Some(b"superfluous")).is_err());
+
+    let mut old = good_root(&key);
+    old.version = Vec::new();
+    assert_eq!(upload(&old.sign(&key), &key).unwrap_err(), ["certificate-unreadable"], "extensions before version 3");
+    let mut other = good_root(&key);
+    other.algorithm = seq(&[&oid("1.2.840.10045.4.3.3")]);
+    let inside = seq(&[&good_root(&key).tbs(), &other.algorithm, &tlv(3, &[0; 72])]);
+    assert_eq!(ParsedCertificate::from_der(&inside), Err(CertificateError::AlgorithmsDiffer));
 
     let mut twice = good_root(&key);
     twice.extensions.push(twice.extensions[0].clone());
