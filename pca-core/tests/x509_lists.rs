@@ -80,8 +80,8 @@ fn what_is_no_list_is_refused() {
     assert!(read([&good[..], &[0]].concat()).is_err());
     assert!(read(forged(&[2, 1, 2], &[], &[])).is_err(), "version 3 does not exist");
     assert!(ParsedCrl::from_pem_or_der(pem("CERTIFICATE", &good).as_bytes()).is_err());
-    let huge = vec![tlv(2, &[1; 10])];
-    assert!(read(forged(V2, &[], &[extension("2.5.29.20", false, &huge[0])])).is_err(), "a number above 64 bits");
+    let huge = tlv(2, &[1; 10]);
+    assert!(read(forged(V2, &[], &[extension("2.5.29.20", false, &huge)])).is_err(), "a number above 64 bits");
 }
 
 #[test]

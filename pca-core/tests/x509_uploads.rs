@@ -259,7 +259,8 @@ fn what_cannot_be_read_is_refused_with_both_reasons() {
 #[test]
 fn odd_ones_need_their_code() {
     let key = p256();
-    let cases: [(&str, fn(&mut Forged)); 4] = [
+    type Change = fn(&mut Forged);
+    let cases: [(&str, Change); 4] = [
         ("key-usage-absent", |root| drop(root.extensions.remove(1))),
         ("basic-constraints-not-critical", |root| root.extensions[0] = forge::basic_constraints(false, true, None)),
         ("ski-absent", |root| drop(root.extensions.remove(2))),
