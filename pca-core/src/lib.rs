@@ -6,4 +6,5 @@ pub mod keys;
 pub mod log;
 pub mod ports;
 pub mod projection;
+pub mod service;
 pub mod x509;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::domain::event::Event;
-use crate::domain::{CaId, Command, Context, Desk, Evidence, Halt, Need, Plan, Refusal, Roll, RollEntry, State, ToSign, stream};
-use crate::keys::{KeyId, KeyRequest, PrivateKey, SignRequest, Signature, software};
+use crate::domain::{CaId, Command, Context, Desk, Evidence, Halt, Need, Plan, Refusal, Roll, RollEntry, State, ToSign, Verification, stream};
+use crate::keys::{Algorithm, KeyId, KeyRequest, KeyUse, PrivateKey, SignRequest, Signature, software};
 use crate::log::{EventData, Position, Revision, StreamId, World};
 use crate::x509::CertificateId;
 
@@ -88,18 +88,21 @@ impl<'a> Session<'a> {
         Ok(moved)
     }
 
-    /// Loads a stream, on top of what is known of it from earlier commands.
-    pub(super) async fn load(&mut self, stream: &StreamId) -> Result<(), Error> {
-        let known = self.inner.known(stream);
-        let revision = known.as_ref().map_or(Revision::ZERO, |(revision, _)| *revision);
-        let read = self.inner.store.read(&[(stream.clone(), revision)], Position::MAX).await?;
-        if let Some((revision, fold)) = known {
-            self.world.insert(stream.clone(), revision, fold);
+    /// Loads streams, on top of what is known of them from earlier commands.
+    async fn load(&mut self, streams: &[StreamId]) -> Result<(), Error> {
+        let mut wanted = Vec::with_capacity(streams.len());
+        for stream in streams {
+            let known = self.inner.known(stream);
+            wanted.push((stream.clone(), known.as_ref().map_or(Revision::ZERO, |(revision, _)| *revision)));
+            if let Some((revision, fold)) = known {
+                self.world.insert(stream.clone(), revision, fold);
+            }
         }
+        let read = self.inner.store.read(&wanted, Position::MAX).await?;
         for slice in &read.streams {
             self.world.apply(slice)?;
+            self.inner.learn(&self.world, &slice.stream);
         }
-        self.inner.learn(&self.world, stream);
         Ok(())
     }
 
@@ -114,38 +117,81 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
+    /// Fetches what a decision needs: streams in one read, keys in one batch.
     async fn fetch(&mut self, need: Need) -> Result<(), Error> {
+        let mut needs = Needs::default();
+        needs.sort(need);
+        if !needs.streams.is_empty() {
+            self.load(&needs.streams).await?;
+        }
+        if !needs.keys.is_empty() {
+            self.generate(&needs.keys).await?;
+        }
+        for asked in needs.verifications {
+            let verdict = software::verify(&asked.key, asked.algorithm, &asked.message, &asked.signature).is_ok();
+            self.evidence.verified.insert(asked.digest(), verdict);
+        }
+        for ca in needs.rolls {
+            let roll = self.inner.roll(&ca).await?;
+            self.load(&[stream::quota(&ca)]).await?;
+            self.evidence.rolls.insert(ca, Arc::new(roll));
+        }
+        if needs.import {
+            return Err(inconsistent("a key is imported only by itself, from the request that brings it"));
+        }
+        Ok(())
+    }
+
+    async fn generate(&mut self, wanted: &[(u32, Algorithm, KeyUse)]) -> Result<(), Error> {
+        if self.rehearsed {
+            for (ordinal, algorithm, _) in wanted {
+                self.evidence.keys.insert(*ordinal, rehearse_key(*algorithm)?);
+            }
+            return Ok(());
+        }
+        let requests: Vec<KeyRequest> = wanted
+            .iter()
+            .map(|(ordinal, algorithm, key_use)| KeyRequest {
+                id: KeyId::derive(&self.context.commit, *ordinal),
+                algorithm: *algorithm,
+                key_use: *key_use,
+            })
+            .collect();
+        let made = self.inner.keys.generate(&requests).await;
+        if made.len() != wanted.len() {
+            return Err(inconsistent("the key store made another number of keys than was asked for"));
+        }
+        for ((ordinal, ..), made) in wanted.iter().zip(made) {
+            self.evidence.keys.insert(*ordinal, made?);
+        }
+        Ok(())
+    }
+}
+
+/// Needs by kind.
+#[derive(Default)]
+struct Needs {
+    streams: Vec<StreamId>,
+    keys: Vec<(u32, Algorithm, KeyUse)>,
+    verifications: Vec<Verification>,
+    rolls: Vec<CaId>,
+    import: bool,
+}
+
+impl Needs {
+    fn sort(&mut self, need: Need) {
         match need {
-            Need::Stream(stream) => self.load(&stream).await,
-            Need::Key { ordinal, algorithm, key_use } => {
-                let public_key = if self.rehearsed {
-                    rehearse_key(algorithm)?
-                } else {
-                    let id = KeyId::derive(&self.context.commit, ordinal);
-                    let request = KeyRequest { id, algorithm, key_use };
-                    let made = self.inner.keys.generate(core::slice::from_ref(&request)).await;
-                    made.into_iter().next().ok_or_else(|| inconsistent("the key store made no key"))??
-                };
-                self.evidence.keys.insert(ordinal, public_key);
-                Ok(())
-            }
-            Need::Verification(asked) => {
-                let verdict = software::verify(&asked.key, asked.algorithm, &asked.message, &asked.signature).is_ok();
-                self.evidence.verified.insert(asked.digest(), verdict);
-                Ok(())
-            }
-            Need::Import { .. } => Err(inconsistent("a key is imported only from the request that brings it")),
-            Need::Roll(ca) => {
-                let roll = self.inner.roll(&ca).await?;
-                self.load(&stream::quota(&ca)).await?;
-                self.evidence.rolls.insert(ca, Arc::new(roll));
-                Ok(())
-            }
+            Need::Stream(stream) => self.streams.push(stream),
+            Need::Key { ordinal, algorithm, key_use } => self.keys.push((ordinal, algorithm, key_use)),
+            Need::Verification(verification) => self.verifications.push(verification),
+            Need::Roll(ca) => self.rolls.push(ca),
+            Need::Import { .. } => self.import = true,
+            Need::All(needs) => needs.into_iter().for_each(|need| self.sort(need)),
         }
     }
 }
 
-fn rehearse_key(algorithm: crate::keys::Algorithm) -> Result<crate::keys::PublicKey, Error> {
+fn rehearse_key(algorithm: Algorithm) -> Result<crate::keys::PublicKey, Error> {
     let key = software::default_backend().generate(algorithm);
     key.map(|key| key.public_key().clone()).map_err(|failure| inconsistent(&failure.to_string()))
 }
