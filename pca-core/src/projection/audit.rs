@@ -190,7 +190,10 @@ mod tests {
         let filter = AuditFilter::default;
         let all = ["EnterpriseFounded", "PolicyAdopted", "RootOrdered", "CaEnabled"];
         assert_eq!(kept(filter()), all);
-        assert_eq!(kept(AuditFilter { stream: Some(stream::ca(&root.root)), ..filter() }), ["RootOrdered", "CaEnabled"]);
+        assert_eq!(
+            kept(AuditFilter { stream: Some(stream::ca(&root.root)), ..filter() }),
+            ["RootOrdered", "CaEnabled"]
+        );
         assert_eq!(kept(AuditFilter { command: Some("BuyRoot".into()), ..filter() }), ["RootOrdered"]);
         assert_eq!(kept(AuditFilter { kind: Some("CaEnabled".into()), ..filter() }), ["CaEnabled"]);
         assert_eq!(kept(AuditFilter { actor: Some(Story::ACTOR.into()), ..filter() }), all);

@@ -176,7 +176,9 @@ impl QuotaLedger {
     }
 
     fn note(&mut self, event: &Event) {
-        let sum = |lots: &[crate::domain::event::LotUnits]| lots.iter().fold(0, |sum: u64, lot| sum.saturating_add(lot.units));
+        let sum = |lots: &[crate::domain::event::LotUnits]| {
+            lots.iter().fold(0, |sum: u64, lot| sum.saturating_add(lot.units))
+        };
         match event {
             Event::RootOrdered(ordered) => {
                 self.roots.push(ordered.root.clone());

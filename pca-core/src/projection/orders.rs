@@ -211,8 +211,7 @@ mod tests {
     fn orders_are_listed_with_their_refunds() {
         let (mut story, root) = Story::with_enabled_root(Family::Ecc);
         let other = story.buy_intermediate(&root.root);
-        let quota =
-            story.run(BuyQuota { root: root.root.clone(), count: 7, paid: "1.50EUR".parse().unwrap() });
+        let quota = story.run(BuyQuota { root: root.root.clone(), count: 7, paid: "1.50EUR".parse().unwrap() });
         story.request_refund(&quota.order);
         story.run(DeclineRefund { order: quota.order.clone(), reason: "no".into() });
         story.pass(60);
@@ -223,11 +222,8 @@ mod tests {
         story.return_refund(&quota.order);
         orders.follow(story.log().iter().map(AsRef::as_ref)).unwrap();
         let listed: Vec<_> = orders.entries().iter().map(|entry| (entry.kind.name(), entry.state)).collect();
-        let expected = [
-            ("root", OrderState::Placed),
-            ("intermediate", OrderState::Placed),
-            ("quota", OrderState::Refunded),
-        ];
+        let expected =
+            [("root", OrderState::Placed), ("intermediate", OrderState::Placed), ("quota", OrderState::Refunded)];
         assert_eq!(listed, expected);
         let entry = orders.order(&quota.order).unwrap();
         assert_eq!(entry.refunds.len(), 2);

@@ -8,9 +8,7 @@ use crate::domain::Event;
 use crate::domain::certificate::IssueCertificate;
 use crate::domain::event::CertificateIssued;
 use crate::domain::testing::Story;
-use crate::log::{
-    Commit, CommitId, EventData, Head, Metadata, Recorded, RequestDigest, Revision, StreamId, Timestamp,
-};
+use crate::log::{Commit, CommitId, EventData, Head, Metadata, Recorded, RequestDigest, Revision, StreamId, Timestamp};
 
 /// Seals each event as a commit of its own.
 pub(super) fn record(events: &[(Event, Timestamp)]) -> Vec<Recorded> {

@@ -11,7 +11,7 @@ use crate::domain::{CaId, LotId};
 use crate::keys::KeyId;
 use crate::log::{Digest, Position, Timestamp};
 use crate::projection::Told;
-use crate::x509::{CertificateId, ParsedCertificate, Profile, RevocationReason, SerialNumber};
+use crate::x509::{CertificateId, GeneralName, ParsedCertificate, Profile, RevocationReason, SerialNumber};
 
 /// What a certificate is worth at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -86,7 +86,7 @@ pub struct CertificateEntry {
     pub profile: Profile,
     /// Its common name, if it has one.
     pub common_name: Option<String>,
-    /// Its subject alternative names.
+    /// Its subject alternative names, without their kinds.
     pub names: Vec<String>,
     /// SHA-256 of its DER.
     pub fingerprint: Digest,
@@ -122,7 +122,7 @@ impl CertificateEntry {
             generation: issued.generation,
             profile: issued.profile,
             common_name: parsed.as_ref().and_then(|parsed| parsed.subject().common_name()),
-            names: names.map(ToString::to_string).collect(),
+            names: names.map(bare).collect(),
             fingerprint: Digest::of(issued.certificate.as_bytes()),
             not_before: issued.not_before,
             not_after: issued.not_after,
@@ -174,5 +174,16 @@ impl CertificateEntry {
             Event::CertificateRemoved(_) => self.removed = true,
             _ => {}
         }
+    }
+}
+
+/// A name as people type it.
+fn bare(name: &GeneralName) -> String {
+    match name {
+        GeneralName::Dns(name) => name.to_string(),
+        GeneralName::Ip(address) => address.to_string(),
+        GeneralName::Email(address) => address.to_string(),
+        GeneralName::Uri(uri) => uri.to_string(),
+        GeneralName::Other { .. } => name.to_string(),
     }
 }

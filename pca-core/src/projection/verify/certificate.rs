@@ -121,12 +121,7 @@ impl Stated<'_> {
 }
 
 /// Holds a certificate against its issuer's: name, validity, signature.
-fn under(
-    certificate: &ParsedCertificate,
-    issuer: &Generation,
-    signatures: bool,
-    faults: &mut Vec<CertificateFault>,
-) {
+fn under(certificate: &ParsedCertificate, issuer: &Generation, signatures: bool, faults: &mut Vec<CertificateFault>) {
     let Some(parsed) = issuer.parsed.as_deref() else {
         faults.push(CertificateFault::Issuer);
         return;

@@ -186,7 +186,11 @@ impl DomainVerifier {
                 }
                 let family = ca.bought().map(|bought| bought.family);
                 let told = certificate::of_holder(issued, family, generation, self.signatures);
-                faults.extend(told.into_iter().map(|fault| DomainFault::Certificate { position, id: issued.id, fault }));
+                faults.extend(told.into_iter().map(|fault| DomainFault::Certificate {
+                    position,
+                    id: issued.id,
+                    fault,
+                }));
             }
             None => faults.push(DomainFault::NoIssuer { position, ca: issued.ca.clone() }),
         }
