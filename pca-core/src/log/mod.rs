@@ -26,6 +26,7 @@ pub use name::{
     CommitId, Digest, HexError, Position, RequestDigest, Revision, StreamId, StreamIdError, Timestamp, base32,
     from_base32, is_short_id, short_id,
 };
+pub(crate) use name::write_hex;
 pub use payload::{CodecError, EventData, Payload, Tree};
 pub use seal::{Head, Receipt, Recorded, RecordedError, Seal, StreamEvent, StreamSlice, StreamsRead};
 pub use verify::{Fault, Verifier};

@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::der::{self, DerError, Reader, Writer, tag};
 use super::oid;
+use crate::log::write_hex;
 
 /// A subject as a person writes it. [`SubjectFields::to_name`] makes a [`DistinguishedName`] of it or tells everything
 /// that is wrong.
@@ -368,7 +369,7 @@ impl NameHash {
 
 impl fmt::Display for NameHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|octet| write!(f, "{octet:02x}"))
+        write_hex(&self.0, f)
     }
 }
 
