@@ -13,7 +13,7 @@ use pca_core::domain::{Command, Desk};
 use pca_core::keys::Algorithm;
 
 fn main() {
-    let rounds = 100_000_u32;
+    let rounds = 1_000_u32;
     let mut story = Story::issuing(10);
     let csr = story.csr(&new_key(Algorithm::EcdsaP256));
     let server = IssueCertificate {
@@ -31,7 +31,7 @@ fn main() {
     {
         let context = story.context();
         let Ok((_, _, evidence)) = story.decide(request, &context) else { return println!("{what}: refused") };
-        let best = (0..5)
+        let best = (0..500)
             .map(|_| {
                 let begin = Instant::now();
                 for _ in 0..rounds {
