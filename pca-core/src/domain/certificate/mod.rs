@@ -165,3 +165,6 @@ impl Fold for Certificate {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

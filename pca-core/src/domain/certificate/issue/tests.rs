@@ -9,7 +9,7 @@ use crate::domain::key::{KeyRole, KeyState};
 use crate::domain::testing::{Story, new_key, reasons};
 use crate::keys::{Algorithm, Family};
 use crate::log::{Revision, StreamId};
-use crate::x509::{CsrError, ParsedCertificate, RevocationReason, VerifiedCsr, assemble, plus_years};
+use crate::x509::{CsrError, ParsedCertificate, RevocationReason, VerifiedCsr, plus_years};
 
 const DAY: i64 = 86_400;
 
