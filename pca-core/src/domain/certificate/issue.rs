@@ -335,3 +335,6 @@ fn none_left(ca: &CaId, quota: &Quota, balance: Balance, now: Timestamp, spent: 
 fn unready(ca: &CaId) -> BrokenRule {
     BrokenRule::new(Rule::new("I1"), "ca-not-enabled", format!("{ca} or its root has no certificate to issue with"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -100,8 +100,8 @@ fn check(issuing: &Issuing<'_>, what: &str, now: Timestamp, objections: &mut Obj
     });
 }
 
-/// Checks the path that a relying party will walk, as far as it depends on the CA certificates (rule I6): that they can
-/// be read, leave room in their path lengths, are made for the purpose, and permit the names.
+/// Checks the path that a relying party will walk, as far as it depends on the CA certificates (rule I6). Their own
+/// signatures and family were checked when they were enabled.
 pub(super) fn check_path(
     issuers: &Issuers<'_>,
     profile: Profile,
@@ -109,37 +109,50 @@ pub(super) fn check_path(
     objections: &mut Objections,
 ) {
     for (issuing, room) in [(issuers.intermediate, 0), (issuers.root, 1)] {
-        let Some(issuing) = issuing.filter(|issuing| issuing.generation().is_some()) else { continue };
-        let id = issuing.id;
-        let Some((certificate, _)) = issuing.certificate() else {
-            objections.add(BrokenRule::new(I6, "ca-unreadable", format!("the certificate of {id} cannot be read")));
-            continue;
-        };
-        let extensions = certificate.extensions();
-        let length = extensions.basic_constraints.and_then(|constraints| constraints.path_length);
-        objections.require(extensions.is_ca() && length.is_none_or(|length| length >= room), || {
-            let length = length.map_or("none".to_owned(), |length| length.to_string());
-            let text = format!("the path length of {id} is {length}; {room} more CA must be allowed below it");
-            BrokenRule::new(I6, "path-length", text)
-        });
-        if let Some(allowed) = &extensions.extended_key_usage {
-            let fits = profile.purposes().iter().all(|purpose| allowed.contains(purpose))
-                || allowed.iter().any(|purpose| purpose.to_string() == ANY_PURPOSE);
-            objections.require(fits, || {
-                let allowed: Vec<String> = allowed.iter().map(ToString::to_string).collect();
-                let text = format!(
-                    "the certificate of {id} is made for other purposes ({}) than {profile} certificates",
-                    allowed.join(", ")
-                );
-                BrokenRule::new(I6, "purpose", text)
-            });
+        if let Some((issuing, generation)) = issuing.and_then(|issuing| Some((issuing, issuing.generation()?))) {
+            check_certificate(issuing.id, generation, profile, names, room, objections);
         }
-        let _ = names;
-        objections.require(extensions.name_constraints.is_none(), || {
-            let text = format!("the certificate of {id} has name constraints, which are not supported yet");
-            BrokenRule::new(C6, "name-constraints", text)
+    }
+}
+
+/// Checks that a CA certificate can be read, leaves room in its path length, is made for the purpose and permits the
+/// names.
+pub(super) fn check_certificate(
+    id: &CaId,
+    generation: &Generation,
+    profile: Profile,
+    names: Option<&EntityNames>,
+    room: u32,
+    objections: &mut Objections,
+) {
+    let Some(certificate) = &generation.parsed else {
+        objections.add(BrokenRule::new(I6, "ca-unreadable", format!("the certificate of {id} cannot be read")));
+        return;
+    };
+    let extensions = certificate.extensions();
+    let length = extensions.basic_constraints.and_then(|constraints| constraints.path_length);
+    objections.require(extensions.is_ca() && length.is_none_or(|length| length >= room), || {
+        let length = length.map_or("none".to_owned(), |length| length.to_string());
+        let text = format!("the path length of {id} is {length}; {room} more CA must be allowed below it");
+        BrokenRule::new(I6, "path-length", text)
+    });
+    if let Some(allowed) = &extensions.extended_key_usage {
+        let fits = profile.purposes().iter().all(|purpose| allowed.contains(purpose))
+            || allowed.iter().any(|purpose| purpose.to_string() == ANY_PURPOSE);
+        objections.require(fits, || {
+            let allowed: Vec<String> = allowed.iter().map(ToString::to_string).collect();
+            let text = format!(
+                "the certificate of {id} is made for other purposes ({}) than {profile} certificates",
+                allowed.join(", ")
+            );
+            BrokenRule::new(I6, "purpose", text)
         });
     }
+    let _ = names;
+    objections.require(extensions.name_constraints.is_none(), || {
+        let text = format!("the certificate of {id} has name constraints, which are not supported yet");
+        BrokenRule::new(C6, "name-constraints", text)
+    });
 }
 
 /// anyExtendedKeyUsage (RFC 5280 section 4.2.1.12).

@@ -142,10 +142,9 @@ mod tests {
     fn o5_a_root_whose_term_has_ended_gets_none() {
         let (story, root) = Story::with_enabled_root(Family::Ecc);
         let ends = story.ca(&root.root).bought().unwrap().term_ends;
-        let story = story.at(ends);
+        let late = story.clone().at(crate::log::Timestamp::from_micros(ends.micros() + 1));
         let wrong = BuyIntermediate { term: ServiceTerm::months(0), ..buy_intermediate(&root.root) };
-        story.refuses(wrong, &["O5:term-ended", "O5:term-length"]);
-        let before = crate::log::Timestamp::from_micros(ends.micros() - 1);
-        story.at(before).run(buy_intermediate(&root.root));
+        late.refuses(wrong, &["O5:term-ended", "O5:term-length"]);
+        story.at(ends).run(buy_intermediate(&root.root));
     }
 }

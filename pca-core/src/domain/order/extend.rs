@@ -142,9 +142,10 @@ mod tests {
     fn o5_only_before_the_end() {
         let (story, root) = Story::with_root(Family::Ecc);
         let end = ends(&story, &root.root);
-        story.clone().at(Timestamp::from_micros(end.micros() - 1)).run(extend(&root.root, 1));
-        story.clone().at(end).refuses(extend(&root.root, 1), &["O5:term-ended"]);
-        story.at(end).refuses(extend(&root.root, 0), &["O5:term-ended", "O5:term-length"]);
+        story.clone().at(end).run(extend(&root.root, 1));
+        let late = Timestamp::from_micros(end.micros() + 1);
+        story.clone().at(late).refuses(extend(&root.root, 1), &["O5:term-ended"]);
+        story.at(late).refuses(extend(&root.root, 0), &["O5:term-ended", "O5:term-length"]);
     }
 
     #[test]

@@ -48,10 +48,10 @@ pub(crate) fn frozen(id: &CaId, ca: &Ca, objections: &mut Objections) -> bool {
     frozen
 }
 
-/// Objects once the service term has ended (rule O5).
+/// Objects once the service term has ended (rule O5): its last instant is within it.
 pub(crate) fn term_runs(id: &CaId, ca: &Ca, now: Timestamp, objections: &mut Objections) {
     if let Some(ends) = ca.bought().map(|bought| bought.term_ends) {
-        objections.require(now < ends, || {
+        objections.require(now <= ends, || {
             BrokenRule::new(O5, "term-ended", format!("the service term of {id} ended at {ends}; it is {now}"))
         });
     }

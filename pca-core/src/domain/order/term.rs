@@ -52,7 +52,7 @@ impl ServiceTerm {
     }
 
     /// When a term that begins, or is extended, at a time ends: the same time of day so many calendar months later, on
-    /// the last day of the month where that is shorter. The end itself lies outside.
+    /// the last day of the month where that is shorter. That instant still lies in it.
     ///
     /// # Errors
     /// The broken rule O5, if the term is too short or too long.
