@@ -32,6 +32,10 @@ fn end_of(story: &Story, ca: &CaId) -> GenerationEnd {
         count: 0,
         key: generation.key.clone(),
         last_crl: true,
+        certificate: generation.id,
+        fingerprint: crate::log::Digest::of(generation.certificate.as_bytes()),
+        root: false,
+        uploaded: false,
     }
 }
 

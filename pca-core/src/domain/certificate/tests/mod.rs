@@ -50,6 +50,10 @@ fn reset(story: Story, reason: RevocationReason) -> Story {
         count: 1,
         key: generation.key.clone(),
         last_crl: true,
+        certificate: generation.id,
+        fingerprint: crate::log::Digest::of(generation.certificate.as_bytes()),
+        root: false,
+        uploaded: false,
     };
     story.and(CaReset { end })
 }
