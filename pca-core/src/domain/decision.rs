@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::keys::{Algorithm, KeyId, KeyUse, PublicKey, Signature, SignatureAlgorithm};
+use crate::keys::{Algorithm, KeyId, KeyUse, PrivateKey, PublicKey, Signature, SignatureAlgorithm};
 use crate::log::{self, CommitId, Digest, Missing, Revision, StreamId, Timestamp};
 use crate::x509::{self, CertificateId, NameHash, SerialNumber};
 
@@ -162,6 +162,7 @@ impl From<Refusal> for Halt {
 pub struct Plan {
     events: Vec<Event>,
     to_sign: Vec<ToSign>,
+    standing: Vec<Event>,
 }
 
 /// Something to be signed.
@@ -213,11 +214,47 @@ impl Plan {
         self
     }
 
+    /// Adds something that a key signs only to show that it still can; what comes of it is thrown away (rule C7: a key
+    /// that cannot sign any more needs an explicit *without last CRL*). The words are no DER, so that they cannot be taken
+    /// for a certificate or a CRL.
+    #[must_use]
+    pub fn and_probe(self, key: KeyId, public_key: PublicKey) -> Self {
+        self.and_resigned(key, public_key, &b"pca: this key still signs"[..])
+    }
+
+    /// Says that an event of an earlier commit stands: what it was about is signed once more, and nothing new is to be
+    /// written (rule A3: periodic re-signing does not swell the log). A plan without [`events`](Self::events) is not
+    /// committed; its answer is rebuilt from [`standing`](Self::standing).
+    #[must_use]
+    pub fn and_standing(
+        mut self,
+        event: impl Into<Event>,
+        key: KeyId,
+        public_key: PublicKey,
+        tbs: impl Into<Arc<[u8]>>,
+    ) -> Self {
+        self.standing.push(event.into());
+        self.and_resigned(key, public_key, tbs)
+    }
+
+    fn and_resigned(mut self, key: KeyId, public_key: PublicKey, tbs: impl Into<Arc<[u8]>>) -> Self {
+        let algorithm = public_key.signature_algorithm();
+        self.to_sign.push(ToSign { key, public_key, algorithm, tbs: tbs.into(), end_entity: false, event: None });
+        self
+    }
+
+    /// Events of earlier commits that stand; only in a plan without events of its own.
+    #[must_use]
+    pub fn standing(&self) -> &[Event] {
+        &self.standing
+    }
+
     /// Joins another plan's events and signatures behind this one's.
     #[must_use]
     pub fn join(mut self, other: Self) -> Self {
         let offset = self.events.len();
         self.events.extend(other.events);
+        self.standing.extend(other.standing);
         self.to_sign.extend(other.to_sign.into_iter().map(|mut to_sign| {
             to_sign.event = to_sign.event.map(|event| event + offset);
             to_sign
@@ -391,12 +428,21 @@ pub trait Command: Clone + Send + Sync + 'static {
     /// The command's name in the log, in the imperative.
     const NAME: &'static str;
 
+    /// Whether it is never refused because of the clock: revoking, disabling, CRLs and their like (rule L9).
+    const WHATEVER_THE_CLOCK: bool = false;
+
     /// The request as it was asked, encoded for the request digest: private keys as their public key, passphrases not at
     /// all (rules O6, L8).
     fn canonical(&self) -> Vec<u8>;
 
     /// The CA that it is about, for the authorizer (rule G1).
     fn about(&self) -> Option<&CaId>;
+
+    /// The private key that the request brings along as its `ordinal`-th key, to be imported when the decision asks.
+    fn private_key(&self, ordinal: u32) -> Option<&PrivateKey> {
+        let _ = ordinal;
+        None
+    }
 
     /// Applies the rules.
     ///

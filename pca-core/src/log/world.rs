@@ -203,16 +203,25 @@ impl<'w, F: Fold> Desk<'w, F> {
         }
     }
 
-    /// Claims a stream as new without reading it: a guard at revision 0, or at the revision that is known here. The
-    /// commit conflicts if somebody has written to it.
+    /// Claims a stream as new without reading it: a guard at revision 0. The commit conflicts if somebody has written to
+    /// it, whatever is known of it here and whether it was looked at before or after.
     pub fn claim(&self, stream: &StreamId) {
-        self.note(stream, self.loaded(stream).map_or(Revision::ZERO, |loaded| loaded.revision));
+        let mut reads = self.reads.borrow_mut();
+        match reads.iter_mut().find(|(noted, _)| noted == stream) {
+            Some((_, revision)) => *revision = Revision::ZERO,
+            None => reads.push((stream.clone(), Revision::ZERO)),
+        }
     }
 
     /// Every stream that was looked at or claimed, at its revision.
     #[must_use]
     pub fn guards(&self) -> BTreeMap<StreamId, Revision> {
-        self.reads.borrow().iter().cloned().collect()
+        let mut guards = BTreeMap::new();
+        for (stream, revision) in self.reads.borrow().iter() {
+            let noted: &mut Revision = guards.entry(stream.clone()).or_insert(*revision);
+            *noted = (*noted).min(*revision);
+        }
+        guards
     }
 
     fn loaded(&self, stream: &StreamId) -> Option<&'w Loaded<F>> {
@@ -220,7 +229,7 @@ impl<'w, F: Fold> Desk<'w, F> {
     }
 
     fn note(&self, stream: &StreamId, revision: Revision) {
-        // What is noted twice is noted at the same revision, and a decision may look at tens of thousands of streams.
+        // Kept as they come: a decision may look at tens of thousands of streams.
         self.reads.borrow_mut().push((stream.clone(), revision));
     }
 }

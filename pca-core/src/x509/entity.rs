@@ -1,9 +1,10 @@
 //! Subject and names of an end entity, by profile (rules C4, I2, I4).
 
 use super::host::Wildcards;
-use super::name::{CommonName, DistinguishedName, SubjectField, SubjectFields, SubjectViolation};
+use super::name::DistinguishedName;
 use super::profile::Profile;
 use super::san::{GeneralName, NameError, NameKind, distinct_names, server_name};
+use super::subject::{CommonName, SubjectField, SubjectFields, SubjectViolation};
 
 /// The subject and the alternative names of a certificate, as they will be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -185,7 +186,7 @@ mod tests {
     #[test]
     fn i4_a_long_name_leaves_the_subject_empty() {
         let long = dns(&format!("{}.{}.example", "a".repeat(40), "b".repeat(40)));
-        assert!(plan(Profile::Server, None, &[long.clone()]).unwrap().subject().is_empty());
+        assert!(plan(Profile::Server, None, std::slice::from_ref(&long)).unwrap().subject().is_empty());
         let planned = plan(Profile::Server, None, &[long, dns("short.example")]).unwrap();
         assert_eq!(planned.subject().to_string(), "CN=short.example");
     }

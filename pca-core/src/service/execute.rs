@@ -1,0 +1,175 @@
+//! The general path of a command: load, decide, sign, commit; again if something moved (architecture, picture).
+
+use tracing::Instrument as _;
+
+use crate::domain::event::Event;
+use crate::domain::{Command, Context, Refusal, ToSign};
+use crate::keys::Signature;
+use crate::log::{Commit, CommitId, EventData, Metadata, Receipt, RequestDigest, Revision, StoreError};
+
+use super::recorder::DecisionRecord;
+use super::session::{Decision, Session, inconsistent};
+use super::{Call, Done, Error, Pca, time};
+
+/// How often a command is decided before the caller is told that others are always quicker.
+const ATTEMPTS: u32 = 64;
+
+/// A command that was carried out, or a plan that needed no commit.
+pub(super) struct Carried {
+    pub(super) events: Vec<Event>,
+    pub(super) signed: Vec<(ToSign, Signature)>,
+    pub(super) receipt: Option<Receipt>,
+    pub(super) repeated: bool,
+}
+
+/// What identifies a call in the log.
+#[derive(Clone, Copy)]
+pub(super) struct Identity {
+    pub(super) commit: CommitId,
+    pub(super) request: RequestDigest,
+}
+
+impl Pca {
+    /// Carries out a command: its events are durable when this answers.
+    ///
+    /// Dropping the future before the commit leaves nothing behind but perhaps an unused key, which a repeat with the
+    /// same idempotency key finds again and [`sweep`](Self::sweep_keys) removes; dropping it afterwards leaves the
+    /// command done, and a repeat with the same idempotency key answers.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with every broken rule, or trouble of a store.
+    pub async fn execute<C: Command>(&self, command: C, call: &Call) -> Result<Done<C::Answer>, Error> {
+        let carried = self.carry_out(&command, call).await?;
+        let answer = C::answer(&carried.events).ok_or_else(|| inconsistent("the events do not answer the command"))?;
+        let receipt = carried.receipt.ok_or_else(|| inconsistent("the command changed nothing"))?;
+        Ok(Done { answer, receipt, repeated: carried.repeated })
+    }
+
+    /// Carries out a command and gives its events and signatures.
+    pub(super) async fn carry_out<C: Command>(&self, command: &C, call: &Call) -> Result<Carried, Error> {
+        let span = tracing::debug_span!("command", name = C::NAME, commit = tracing::field::Empty);
+        self.try_carry_out(command, call).instrument(span).await.inspect_err(|error| self.journal(C::NAME, call, error))
+    }
+
+    async fn try_carry_out<C: Command>(&self, command: &C, call: &Call) -> Result<Carried, Error> {
+        let inner = &*self.inner;
+        inner.authorizer.authorize(&call.actor, C::NAME, command.about()).map_err(Refusal::from)?;
+        let identity = self.identify(C::NAME, &command.canonical(), call)?;
+        if call.chosen_commit().is_some()
+            && let Some(receipt) = inner.store.receipt(identity.commit, identity.request).await.map_err(reused)?
+        {
+            return self.repeat(receipt).await;
+        }
+        let (context, mut metadata) = self.draw(C::NAME, C::WHATEVER_THE_CLOCK, identity.commit, call).await?;
+        let mut session = Session::new(inner, context);
+        let mut lease = None;
+        for _ in 0..ATTEMPTS {
+            let Decision { plan, guards } = session.decide(command).await??;
+            let signatures = inner.sign(plan.to_sign()).await?;
+            let signed = plan.to_sign().iter().cloned().zip(signatures.iter().cloned()).collect();
+            if plan.events().is_empty() {
+                let events = plan.standing().to_vec();
+                return Ok(Carried { events, signed, receipt: None, repeated: false });
+            }
+            let events = plan.complete(&signatures);
+            let encoded = events.iter().map(EventData::encode).collect::<Result<Vec<_>, _>>()?;
+            let commit = Commit::new(identity.commit, identity.request, metadata.clone(), guards, &encoded)?;
+            let answered = inner.store.commit(vec![commit]).await.into_iter().next();
+            match answered.ok_or_else(|| inconsistent("the store did not answer"))? {
+                Ok(receipt) => {
+                    tracing::debug!(position = receipt.last.get(), "committed");
+                    let Session { context, evidence, .. } = &session;
+                    self.record(|| DecisionRecord::of(command, context, evidence, &signatures, &events, receipt));
+                    return Ok(Carried { events, signed, receipt: Some(receipt), repeated: false });
+                }
+                Err(StoreError::Repeated(receipt)) => return self.repeat(receipt).await,
+                Err(StoreError::Conflict { stream, expected, .. }) => {
+                    tracing::debug!(%stream, "conflict, deciding again");
+                    if expected == Revision::ZERO && session.world.revision(&stream).is_none() {
+                        session.context.seed = inner.seed()?;
+                    }
+                    if lease.is_none() {
+                        lease = Some(inner.store.lease(&stream).await?);
+                    }
+                    session.refresh().await?;
+                    let head = inner.store.head().await?;
+                    if time::is_stale(session.context.time, &head, &inner.policy(&session.world)) {
+                        let (context, redrawn) = self.draw(C::NAME, C::WHATEVER_THE_CLOCK, identity.commit, call).await?;
+                        session.context.time = context.time;
+                        metadata = redrawn;
+                    }
+                }
+                Err(other) => return Err(reused(other)),
+            }
+        }
+        Err(Error::Contended { command: C::NAME, attempts: ATTEMPTS })
+    }
+
+    /// The commit id and request digest of a call.
+    pub(super) fn identify(&self, name: &str, canonical: &[u8], call: &Call) -> Result<Identity, Error> {
+        let request = call.digest(name, canonical);
+        let commit = match call.chosen_commit() {
+            Some(commit) => commit,
+            None => self.inner.random_commit()?,
+        };
+        Ok(Identity { commit, request })
+    }
+
+    /// Draws what is kept over retries: the time that rules go by, and randomness (rule L9).
+    pub(super) async fn draw(
+        &self,
+        name: &str,
+        whatever_the_clock: bool,
+        commit: CommitId,
+        call: &Call,
+    ) -> Result<(Context, Metadata), Error> {
+        let inner = &*self.inner;
+        let head = inner.store.head().await?;
+        let mut clock = inner.clock.now();
+        if call.now.is_some() {
+            clock = time::clock_of(call, clock, &*inner.enterprise().await?).map_err(Refusal::from)?;
+        }
+        if !whatever_the_clock {
+            time::check_gap(call, clock, &head, &inner.current_policy().await?).map_err(Refusal::from)?;
+        }
+        let time = time::decided_at(clock, &head);
+        let context = Context { time, commit, seed: inner.seed()? };
+        Ok((context, call.metadata(name, time, clock)))
+    }
+
+    /// The answer to a request that was carried out before, from the events of its receipt.
+    pub(super) async fn repeat(&self, receipt: Receipt) -> Result<Carried, Error> {
+        let events = self.events_of(&receipt).await?;
+        Ok(Carried { events, signed: Vec::new(), receipt: Some(receipt), repeated: true })
+    }
+
+    /// The events of a commit.
+    pub(super) async fn events_of(&self, receipt: &Receipt) -> Result<Vec<Event>, Error> {
+        let before = crate::log::Position::new(receipt.first.get().saturating_sub(1));
+        let found = self.inner.store.follow(before, 1).await?;
+        let recorded = found.first().filter(|recorded| recorded.commit().id() == receipt.commit);
+        let recorded = recorded.ok_or_else(|| inconsistent("a receipt names a commit that the log lacks"))?;
+        Ok(recorded.commit().events().map(|view| Event::decode(&view)).collect::<Result<_, _>>()?)
+    }
+
+    pub(super) fn journal(&self, name: &'static str, call: &Call, error: &Error) {
+        if let Error::Refused(refusal) = error {
+            tracing::debug!(command = name, %refusal, "refused");
+            self.inner.journal.note(self.inner.clock.now(), &call.actor, name, refusal);
+        }
+    }
+}
+
+/// An idempotency key that was used for another request is a refusal (rule O6).
+pub(super) fn reused(error: StoreError) -> Error {
+    use crate::domain::{BrokenRule, Rule};
+    match error {
+        StoreError::IdReused { position, .. } => {
+            let message = format!(
+                "the idempotency key was used for another request, committed at position {position}; use another key for another request"
+            );
+            Error::Refused(BrokenRule::new(Rule::new("O6"), "idempotency-key-reused", message).into())
+        }
+        other => Error::Store(other),
+    }
+}

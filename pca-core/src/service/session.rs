@@ -1,0 +1,251 @@
+//! One command on its way: the streams that it has looked at, what it needed, what was drawn.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::domain::event::Event;
+use crate::domain::{CaId, Command, Context, Desk, Evidence, Halt, Need, Plan, Refusal, Roll, RollEntry, State, ToSign, Verification, stream};
+use crate::keys::{Algorithm, KeyId, KeyRequest, KeyUse, PrivateKey, SignRequest, Signature, software};
+use crate::log::{EventData, Position, Revision, StreamId, World};
+use crate::x509::CertificateId;
+
+use super::{Error, Inner};
+
+/// The state of one command between its decisions.
+pub(super) struct Session<'a> {
+    inner: &'a Inner,
+    pub(super) world: World<State>,
+    pub(super) evidence: Evidence,
+    pub(super) context: Context,
+    rehearsed: bool,
+}
+
+/// What a decision came to.
+pub(super) struct Decision {
+    pub(super) plan: Plan,
+    pub(super) guards: BTreeMap<StreamId, Revision>,
+}
+
+impl<'a> Session<'a> {
+    pub(super) fn new(inner: &'a Inner, context: Context) -> Self {
+        Self { inner, world: World::default(), evidence: Evidence::default(), context, rehearsed: false }
+    }
+
+    /// A session that changes nothing: keys are made for its eyes only, and forgotten.
+    pub(super) fn rehearsing(inner: &'a Inner, context: Context) -> Self {
+        Self { rehearsed: true, ..Self::new(inner, context) }
+    }
+
+    /// Decides, fetching what the decision needs, until there is a plan or a refusal on a consistent, durable state.
+    pub(super) async fn decide<C: Command>(&mut self, command: &C) -> Result<Result<Decision, Refusal>, Error> {
+        let brought = |ordinal| command.private_key(ordinal).cloned();
+        let decide = |desk: &Desk<'_>, context: &Context| {
+            command.decide(desk, context).map(|plan| Decision { plan, guards: desk.guards() })
+        };
+        self.settle(decide, brought).await
+    }
+
+    /// Answers a question, fetching what it needs.
+    pub(super) async fn ask<T>(
+        &mut self,
+        question: impl Fn(&Desk<'_>, &Context) -> Result<T, Halt>,
+    ) -> Result<Result<T, Refusal>, Error> {
+        self.settle(question, |_| None).await
+    }
+
+    async fn settle<T>(
+        &mut self,
+        decide: impl Fn(&Desk<'_>, &Context) -> Result<T, Halt>,
+        brought: impl Fn(u32) -> Option<PrivateKey>,
+    ) -> Result<Result<T, Refusal>, Error> {
+        loop {
+            let outcome = decide(&Desk::new(self.world.desk(), &self.evidence), &self.context);
+            match outcome {
+                Ok(decided) => return Ok(Ok(decided)),
+                Err(Halt::Needs(Need::Import { ordinal })) => self.import(ordinal, brought(ordinal)).await?,
+                Err(Halt::Needs(need)) => self.fetch(need).await?,
+                Err(Halt::Refused(refusal)) => {
+                    if !self.refresh().await? {
+                        return Ok(Err(refusal));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Brings every stream that was looked at up to date, all as of one position; tells whether anything moved.
+    pub(super) async fn refresh(&mut self) -> Result<bool, Error> {
+        let revisions = self.world.revisions();
+        if revisions.is_empty() {
+            return Ok(false);
+        }
+        let read = self.inner.store.read(&revisions, Position::MAX).await?;
+        let mut moved = false;
+        for slice in &read.streams {
+            moved |= !slice.events.is_empty();
+            self.world.apply(slice)?;
+        }
+        Ok(moved)
+    }
+
+    /// Loads streams, on top of what is known of them from earlier commands.
+    async fn load(&mut self, streams: &[StreamId]) -> Result<(), Error> {
+        let mut wanted = Vec::with_capacity(streams.len());
+        for stream in streams {
+            let known = self.inner.known(stream);
+            wanted.push((stream.clone(), known.as_ref().map_or(Revision::ZERO, |(revision, _)| *revision)));
+            if let Some((revision, fold)) = known {
+                self.world.insert(stream.clone(), revision, fold);
+            }
+        }
+        let read = self.inner.store.read(&wanted, Position::MAX).await?;
+        for slice in &read.streams {
+            self.world.apply(slice)?;
+            self.inner.learn(&self.world, &slice.stream);
+        }
+        Ok(())
+    }
+
+    async fn import(&mut self, ordinal: u32, key: Option<PrivateKey>) -> Result<(), Error> {
+        let key = key.ok_or_else(|| inconsistent("the request brings no such key"))?;
+        let public_key = if self.rehearsed {
+            key.public_key().clone()
+        } else {
+            self.inner.keys.import(&KeyId::derive(&self.context.commit, ordinal), key).await?
+        };
+        self.evidence.keys.insert(ordinal, public_key);
+        Ok(())
+    }
+
+    /// Fetches what a decision needs: streams in one read, keys in one batch.
+    async fn fetch(&mut self, need: Need) -> Result<(), Error> {
+        let mut needs = Needs::default();
+        needs.sort(need);
+        if !needs.streams.is_empty() {
+            self.load(&needs.streams).await?;
+        }
+        if !needs.keys.is_empty() {
+            self.generate(&needs.keys).await?;
+        }
+        for asked in needs.verifications {
+            let verdict = software::verify(&asked.key, asked.algorithm, &asked.message, &asked.signature).is_ok();
+            self.evidence.verified.insert(asked.digest(), verdict);
+        }
+        for ca in needs.rolls {
+            let roll = self.inner.roll(&ca).await?;
+            self.load(&[stream::quota(&ca)]).await?;
+            self.evidence.rolls.insert(ca, Arc::new(roll));
+        }
+        if needs.import {
+            return Err(inconsistent("a key is imported only by itself, from the request that brings it"));
+        }
+        Ok(())
+    }
+
+    async fn generate(&mut self, wanted: &[(u32, Algorithm, KeyUse)]) -> Result<(), Error> {
+        if self.rehearsed {
+            for (ordinal, algorithm, _) in wanted {
+                self.evidence.keys.insert(*ordinal, rehearse_key(*algorithm)?);
+            }
+            return Ok(());
+        }
+        let requests: Vec<KeyRequest> = wanted
+            .iter()
+            .map(|(ordinal, algorithm, key_use)| KeyRequest {
+                id: KeyId::derive(&self.context.commit, *ordinal),
+                algorithm: *algorithm,
+                key_use: *key_use,
+            })
+            .collect();
+        let made = self.inner.keys.generate(&requests).await;
+        if made.len() != wanted.len() {
+            return Err(inconsistent("the key store made another number of keys than was asked for"));
+        }
+        for ((ordinal, ..), made) in wanted.iter().zip(made) {
+            self.evidence.keys.insert(*ordinal, made?);
+        }
+        Ok(())
+    }
+}
+
+/// Needs by kind.
+#[derive(Default)]
+struct Needs {
+    streams: Vec<StreamId>,
+    keys: Vec<(u32, Algorithm, KeyUse)>,
+    verifications: Vec<Verification>,
+    rolls: Vec<CaId>,
+    import: bool,
+}
+
+impl Needs {
+    fn sort(&mut self, need: Need) {
+        match need {
+            Need::Stream(stream) => self.streams.push(stream),
+            Need::Key { ordinal, algorithm, key_use } => self.keys.push((ordinal, algorithm, key_use)),
+            Need::Verification(verification) => self.verifications.push(verification),
+            Need::Roll(ca) => self.rolls.push(ca),
+            Need::Import { .. } => self.import = true,
+            Need::All(needs) => needs.into_iter().for_each(|need| self.sort(need)),
+        }
+    }
+}
+
+fn rehearse_key(algorithm: Algorithm) -> Result<crate::keys::PublicKey, Error> {
+    let key = software::default_backend().generate(algorithm);
+    key.map(|key| key.public_key().clone()).map_err(|failure| inconsistent(&failure.to_string()))
+}
+
+pub(super) fn inconsistent(detail: &str) -> Error {
+    Error::Inconsistent { detail: detail.into() }
+}
+
+impl Inner {
+    /// Signs what a plan asks for and, where the policy says so, checks what was signed.
+    pub(super) async fn sign(&self, to_sign: &[ToSign]) -> Result<Vec<Signature>, Error> {
+        if to_sign.is_empty() {
+            return Ok(Vec::new());
+        }
+        let requests: Vec<SignRequest> = to_sign.iter().map(sign_request).collect();
+        let signatures = self.keys.sign(&requests).await.into_iter().collect::<Result<Vec<_>, _>>()?;
+        if signatures.len() != to_sign.len() {
+            return Err(inconsistent("the key store answered another number of signatures than was asked for"));
+        }
+        for (to_sign, signature) in to_sign.iter().zip(&signatures) {
+            self.check(to_sign, signature)?;
+        }
+        Ok(signatures)
+    }
+
+    /// Verifies a signature right after it was made, where the policy says so.
+    pub(super) fn check(&self, to_sign: &ToSign, signature: &[u8]) -> Result<(), Error> {
+        if !self.verifies(to_sign.end_entity) {
+            return Ok(());
+        }
+        software::verify(&to_sign.public_key, to_sign.algorithm, &to_sign.tbs, signature)
+            .map_err(|_| Error::BadSignature { key: to_sign.key.to_string() })
+    }
+
+    /// Everything that a CA has issued, read from its quota stream.
+    pub(super) async fn roll(&self, ca: &CaId) -> Result<Roll, Error> {
+        let read = self.store.read(&[(stream::quota(ca), Revision::ZERO)], Position::MAX).await?;
+        let mut roll = Roll { revision: Revision::ZERO, entries: Vec::new() };
+        for slice in &read.streams {
+            roll.revision = slice.revision;
+            for event in &slice.events {
+                let view = event.recorded.commit().event(event.index);
+                let view = view.ok_or_else(|| inconsistent("a stream names an event that its commit lacks"))?;
+                if let Event::CertificateIssued(issued) = Event::decode(&view)? {
+                    let (id, generation, not_after): (CertificateId, _, _) =
+                        (issued.id, issued.generation, issued.not_after);
+                    roll.entries.push(RollEntry { id, generation, not_after, holder: issued.holder.name });
+                }
+            }
+        }
+        Ok(roll)
+    }
+}
+
+pub(super) fn sign_request(to_sign: &ToSign) -> SignRequest {
+    SignRequest { key: to_sign.key.clone(), algorithm: to_sign.algorithm, message: Arc::clone(&to_sign.tbs) }
+}
