@@ -85,7 +85,7 @@ fn raw_signatures(threads: usize, time: Duration) -> f64 {
 }
 
 fn platform(directory: &Path) -> (Pca, CaId) {
-    let store = FileEventStore::open(directory.join("log"), Options::default()).unwrap();
+    let store = FileEventStore::create(directory.join("log"), Options::default()).unwrap();
     let keys = pca_store_memory::MemoryKeyStore::new();
     let ca = tell(&Story::issuing(10_000_000), &store, &keys);
     (Pca::new(Parts::new(store, keys, WallClock, SystemEntropy)), ca)
