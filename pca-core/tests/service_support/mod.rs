@@ -1,6 +1,8 @@
 //! A service over stores in memory or in files, for tests of the whole.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub mod failing_keys;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,7 +15,7 @@ use pca_core::domain::policy::{Policy, VerifyAfterSigning};
 use pca_core::domain::quota::AssignQuota;
 use pca_core::domain::{CaId, Command, Event};
 use pca_core::keys::{Algorithm, Family};
-use pca_core::log::{EventData as _, Position, Recorded, Timestamp, Verifier};
+use pca_core::log::{EventData as _, Position, Recorded, Verifier};
 use pca_core::ports::{EventStore, KeyStore};
 use pca_core::projection::DomainVerifier;
 use pca_core::service::{Call, Done, Error, OneAdministrator, Parts, Pca, Recorder, blocking};
@@ -102,9 +104,9 @@ impl Site {
         Self::of(kind, store, keys, directory, recorder)
     }
 
-    /// A service over other stores.
-    pub fn over(store: impl EventStore, keys: impl KeyStore) -> Self {
-        Self::of(Kind::Memory, Arc::new(store), Arc::new(keys), None, None)
+    /// A service over other stores, with keys that are real or not.
+    pub fn over(kind: Kind, store: impl EventStore, keys: impl KeyStore) -> Self {
+        Self::of(kind, Arc::new(store), Arc::new(keys), None, None)
     }
 
     fn of(
@@ -314,8 +316,4 @@ pub fn check(log: &[Arc<Recorded>], signatures: bool) {
         assert_eq!(domain.follow(recorded), []);
         assert_eq!(domain.finish(), Ok(()), "at {}", recorded.seal().first);
     }
-}
-
-pub fn micros(timestamp: Timestamp) -> i64 {
-    timestamp.micros()
 }
