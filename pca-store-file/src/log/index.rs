@@ -1,10 +1,9 @@
 //! Where everything is: built when opening, grown with every commit, in memory.
 
-use std::collections::HashMap;
-
 use pca_core::log::{Commit, CommitId, Position, Revision, Seal, StreamId};
 
 use super::format::{to_u64, to_usize};
+use super::shards::{Shards, Spread};
 
 /// Where a commit lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,8 +52,20 @@ impl Places {
 #[derive(Debug, Default)]
 pub(crate) struct Index {
     commits: Vec<CommitPlace>,
-    ids: HashMap<CommitId, u32>,
-    streams: HashMap<StreamId, Places>,
+    ids: Shards<CommitId, u32>,
+    streams: Shards<StreamId, Places>,
+}
+
+impl Spread for CommitId {
+    fn octets(&self) -> &[u8] {
+        self.as_bytes()
+    }
+}
+
+impl Spread for StreamId {
+    fn octets(&self) -> &[u8] {
+        self.as_str().as_bytes()
+    }
 }
 
 impl Index {
