@@ -14,6 +14,7 @@ pub mod quota;
 pub mod refusal;
 mod state;
 pub mod stream;
+pub mod testing;
 
 pub use decision::{Command, Context, Desk, Evidence, Halt, Need, Plan, Roll, RollEntry, ToSign, Verification};
 pub use event::Event;

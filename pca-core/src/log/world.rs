@@ -204,15 +204,24 @@ impl<'w, F: Fold> Desk<'w, F> {
     }
 
     /// Claims a stream as new without reading it: a guard at revision 0. The commit conflicts if somebody has written to
-    /// it, whatever is known of it here.
+    /// it, whatever is known of it here and whether it was looked at before or after.
     pub fn claim(&self, stream: &StreamId) {
-        self.note(stream, Revision::ZERO);
+        let mut reads = self.reads.borrow_mut();
+        match reads.iter_mut().find(|(noted, _)| noted == stream) {
+            Some((_, revision)) => *revision = Revision::ZERO,
+            None => reads.push((stream.clone(), Revision::ZERO)),
+        }
     }
 
     /// Every stream that was looked at or claimed, at its revision.
     #[must_use]
     pub fn guards(&self) -> BTreeMap<StreamId, Revision> {
-        self.reads.borrow().iter().cloned().collect()
+        let mut guards = BTreeMap::new();
+        for (stream, revision) in self.reads.borrow().iter() {
+            let noted: &mut Revision = guards.entry(stream.clone()).or_insert(*revision);
+            *noted = (*noted).min(*revision);
+        }
+        guards
     }
 
     fn loaded(&self, stream: &StreamId) -> Option<&'w Loaded<F>> {
@@ -220,10 +229,8 @@ impl<'w, F: Fold> Desk<'w, F> {
     }
 
     fn note(&self, stream: &StreamId, revision: Revision) {
-        let mut reads = self.reads.borrow_mut();
-        if !reads.iter().any(|(noted, _)| noted == stream) {
-            reads.push((stream.clone(), revision));
-        }
+        // Kept as they come: a decision may look at tens of thousands of streams.
+        self.reads.borrow_mut().push((stream.clone(), revision));
     }
 }
 

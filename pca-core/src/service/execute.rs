@@ -60,26 +60,26 @@ impl Pca {
         {
             return self.repeat(receipt).await;
         }
-        let (context, metadata) = self.draw(C::NAME, C::WHATEVER_THE_CLOCK, identity.commit, call).await?;
-        let mut metadata = metadata;
+        let (context, mut metadata) = self.draw(C::NAME, C::WHATEVER_THE_CLOCK, identity.commit, call).await?;
         let mut session = Session::new(inner, context);
         let mut lease = None;
         for _ in 0..ATTEMPTS {
             let Decision { plan, guards } = session.decide(command).await??;
             let signatures = inner.sign(plan.to_sign()).await?;
             let signed = plan.to_sign().iter().cloned().zip(signatures.iter().cloned()).collect();
-            let events = plan.complete(&signatures);
-            if events.is_empty() {
+            if plan.events().is_empty() {
+                let events = plan.standing().to_vec();
                 return Ok(Carried { events, signed, receipt: None, repeated: false });
             }
+            let events = plan.complete(&signatures);
             let encoded = events.iter().map(EventData::encode).collect::<Result<Vec<_>, _>>()?;
             let commit = Commit::new(identity.commit, identity.request, metadata.clone(), guards, &encoded)?;
             let answered = inner.store.commit(vec![commit]).await.into_iter().next();
             match answered.ok_or_else(|| inconsistent("the store did not answer"))? {
                 Ok(receipt) => {
                     tracing::debug!(position = receipt.last.get(), "committed");
-                    let record = DecisionRecord::new(command, &session.context, &session.evidence, &signatures, &events, receipt);
-                    self.record(|| record);
+                    let Session { context, evidence, .. } = &session;
+                    self.record(|| DecisionRecord::of(command, context, evidence, &signatures, &events, receipt));
                     return Ok(Carried { events, signed, receipt: Some(receipt), repeated: false });
                 }
                 Err(StoreError::Repeated(receipt)) => return self.repeat(receipt).await,
@@ -94,7 +94,8 @@ impl Pca {
                     session.refresh().await?;
                     let head = inner.store.head().await?;
                     if time::is_stale(session.context.time, &head, &inner.policy(&session.world)) {
-                        let (context, redrawn) = self.draw(C::NAME, C::WHATEVER_THE_CLOCK, identity.commit, call).await?;
+                        let (context, redrawn) =
+                            self.draw(C::NAME, C::WHATEVER_THE_CLOCK, identity.commit, call).await?;
                         session.context.time = context.time;
                         metadata = redrawn;
                     }
@@ -130,7 +131,7 @@ impl Pca {
             clock = time::clock_of(call, clock, &*inner.enterprise().await?).map_err(Refusal::from)?;
         }
         if !whatever_the_clock {
-            time::check_gap(call, clock, &head, &inner.known_policy()).map_err(Refusal::from)?;
+            time::check_gap(call, clock, &head, &inner.current_policy().await?).map_err(Refusal::from)?;
         }
         let time = time::decided_at(clock, &head);
         let context = Context { time, commit, seed: inner.seed()? };

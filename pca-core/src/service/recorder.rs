@@ -29,22 +29,21 @@ pub struct DecisionRecord {
 }
 
 impl DecisionRecord {
-    pub(super) fn new<C: Command>(
+    pub(super) fn of<C: Command>(
         command: &C,
         context: &Context,
         evidence: &Evidence,
         signatures: &[Signature],
         events: &[Event],
         receipt: Receipt,
-    ) -> impl FnOnce() -> Self {
-        let (command, context, evidence) = (command.clone(), context.clone(), evidence.clone());
-        let (signatures, events) = (signatures.to_vec(), events.to_vec());
-        move || Self {
+    ) -> Self {
+        let command = command.clone();
+        Self {
             command: C::NAME,
-            context,
-            evidence,
-            signatures,
-            events,
+            context: context.clone(),
+            evidence: evidence.clone(),
+            signatures: signatures.to_vec(),
+            events: events.to_vec(),
             receipt,
             decide: Arc::new(move |desk, context| command.decide(desk, context)),
         }

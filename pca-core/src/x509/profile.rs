@@ -7,6 +7,9 @@ use const_oid::ObjectIdentifier;
 use serde::{Deserialize, Serialize};
 
 use super::oid;
+use super::san::NameKind;
+use super::usage::KeyUsage;
+use crate::keys::KeyKind;
 
 /// The kinds of end-entity certificates (rule I2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -32,6 +35,31 @@ impl Profile {
             Self::Server => "server",
             Self::Client => "client",
             Self::DataEncryption => "data-encryption",
+        }
+    }
+
+    /// The key usage that a key of this kind gets (rule I5).
+    ///
+    /// # Errors
+    /// [`ProfileError`] if such a key cannot serve this profile: Ed25519 signs only.
+    pub const fn key_usage(self, key: KeyKind) -> Result<KeyUsage, ProfileError> {
+        Ok(match (self, key) {
+            (Self::Server | Self::Client, KeyKind::Rsa { .. }) => {
+                KeyUsage::DIGITAL_SIGNATURE.with(KeyUsage::KEY_ENCIPHERMENT)
+            }
+            (Self::Server | Self::Client, _) => KeyUsage::DIGITAL_SIGNATURE,
+            (Self::DataEncryption, KeyKind::Rsa { .. }) => KeyUsage::KEY_ENCIPHERMENT.with(KeyUsage::DATA_ENCIPHERMENT),
+            (Self::DataEncryption, KeyKind::P256 | KeyKind::P384 | KeyKind::P521) => KeyUsage::KEY_AGREEMENT,
+            (Self::DataEncryption, _) => return Err(ProfileError::CannotEncrypt),
+        })
+    }
+
+    /// Whether its certificates carry names of this kind (rule I2).
+    #[must_use]
+    pub const fn allows(self, kind: NameKind) -> bool {
+        match self {
+            Self::Server => matches!(kind, NameKind::Dns | NameKind::Ip),
+            Self::Client | Self::DataEncryption => matches!(kind, NameKind::Email | NameKind::Uri),
         }
     }
 
@@ -63,6 +91,16 @@ impl FromStr for Profile {
     }
 }
 
+/// Why a key does not fit a profile.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum ProfileError {
+    /// A key that only signs.
+    #[error("an ed25519 key only signs; data encryption needs an RSA key or one on P-256, P-384 or P-521")]
+    CannotEncrypt,
+}
+
 /// Text that is no profile.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{name}` is not a profile; known are server, client and data-encryption")]
@@ -74,6 +112,18 @@ pub struct UnknownProfile {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn i5_key_usage_follows_the_key() {
+        let rsa = KeyKind::Rsa { modulus_bits: 2048 };
+        let signs = KeyUsage::DIGITAL_SIGNATURE;
+        assert_eq!(Profile::Server.key_usage(rsa), Ok(signs.with(KeyUsage::KEY_ENCIPHERMENT)));
+        for key in [KeyKind::P256, KeyKind::P384, KeyKind::P521, KeyKind::Ed25519] {
+            assert_eq!(Profile::Client.key_usage(key), Ok(signs));
+        }
+        assert_eq!(Profile::DataEncryption.key_usage(KeyKind::P384), Ok(KeyUsage::KEY_AGREEMENT));
+        assert_eq!(Profile::DataEncryption.key_usage(KeyKind::Ed25519), Err(ProfileError::CannotEncrypt));
+    }
 
     #[test]
     fn names_are_read_back() {

@@ -49,7 +49,9 @@ macro_rules! defects {
 
 defects! {
     /// Appends whatever comes.
-    IgnoresGuards caught by guards_are_checked a_revision_has_one_winner a_counter_is_never_overdrawn a_conflict_changes_nothing histories_match_the_model;
+    IgnoresGuards caught by guards_are_checked a_revision_has_one_winner a_conflict_changes_nothing histories_match_the_model;
+    /// Checks the guards, and appends when it is its turn, without checking again.
+    ChecksGuardsTooEarly caught by a_counter_is_never_overdrawn a_revision_has_one_winner;
     /// Compares the revisions of the streams that it writes to only, as most event stores do.
     ChecksOnlyGuardsThatMove caught by guards_that_do_not_move_are_checked members_stand_on_their_predecessors;
     /// Reads a guard at revision 0 as "any revision".
@@ -125,7 +127,7 @@ defects! {
     /// Tells the head as it was before the newest commit.
     TellsTheHeadBefore caught by head_is_the_newest_commit;
     /// Never wakes a waiter.
-    WakesNobody caught by growth_wakes_whoever_waits following_in_steps_misses_nothing;
+    WakesNobody caught by growth_wakes_whoever_waits;
     /// Tells every growth to every waiter.
     TellsAnyGrowth caught by growth_is_told_beyond_the_position_only;
     /// Leaves half of a commit behind whose future was dropped.

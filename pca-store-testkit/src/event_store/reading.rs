@@ -1,6 +1,6 @@
 //! Reading streams and following the log.
 
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -185,28 +185,24 @@ pub(super) fn following_in_steps_misses_nothing(harness: &dyn Harness) -> Verdic
 
 pub(super) fn reads_are_consistent_beside_writers(harness: &dyn Harness) -> Verdict {
     let log = Subject::new(harness);
-    let done = AtomicBool::new(false);
+    let course = Course::default();
     let reads = log.race(4, |runner| {
         if runner == 0 {
-            let written = (0..150).try_for_each(|n| {
+            return course.write(|n| {
                 // Both streams move in every commit, so that they are always at the same revision.
                 let draft = Draft::new(&format!("{n}")).guard("a", n).guard("b", n);
                 log.write(draft.event(&["b"], b"").event(&["a"], b"").build()?).map(drop)
             });
-            done.store(true, Ordering::SeqCst);
-            return written.map(|()| Vec::new());
         }
-        let mut reads = Vec::new();
-        while !done.load(Ordering::SeqCst) {
-            let as_of = match runner {
-                1 => Position::MAX,
-                _ => log.head()?.position,
-            };
+        course.read(|| {
+            let as_of = if runner == 1 { Position::MAX } else { log.head()?.position };
             let read = log.read(&[("a", 0), ("b", 0)], as_of)?;
+            if as_of != Position::MAX {
+                equal("the position read as of the head, which was the end of a commit", &read.at, &as_of)?;
+            }
             let revisions: Vec<_> = read.streams.iter().map(|slice| slice.revision.get()).collect();
-            reads.push((read.at, revisions));
-        }
-        Ok(reads)
+            Ok(vec![(read.at, revisions)])
+        })
     })?;
     for (at, revisions) in reads.into_iter().flatten() {
         let expected = at.get() / 2;
@@ -215,33 +211,62 @@ pub(super) fn reads_are_consistent_beside_writers(harness: &dyn Harness) -> Verd
     Ok(())
 }
 
+/// Keeps a writer writing until the readers beside it have read often enough, and the readers reading until it is done.
+#[derive(Default)]
+struct Course {
+    reads: AtomicUsize,
+    done: AtomicBool,
+}
+
+impl Course {
+    const WRITES: u64 = 60;
+    const MOST_WRITES: u64 = 2_000;
+    const READS: usize = 150;
+
+    fn write<T>(&self, mut write: impl FnMut(u64) -> Verdict) -> Verdict<Vec<T>> {
+        let mut number = 0;
+        let mut written = Ok(());
+        let unread = || self.reads.load(Ordering::SeqCst) < Self::READS;
+        while written.is_ok() && (number < Self::WRITES || (unread() && number < Self::MOST_WRITES)) {
+            written = write(number);
+            number += 1;
+        }
+        self.done.store(true, Ordering::SeqCst);
+        written.map(|()| Vec::new())
+    }
+
+    fn read<T>(&self, mut read: impl FnMut() -> Verdict<Vec<T>>) -> Verdict<Vec<T>> {
+        let mut found = Vec::new();
+        while !self.done.load(Ordering::SeqCst) {
+            found.extend(read()?);
+            self.reads.fetch_add(1, Ordering::SeqCst);
+        }
+        Ok(found)
+    }
+}
+
 pub(super) fn readers_see_only_what_stays(harness: &dyn Harness) -> Verdict {
     let log = Subject::new(harness);
     log.write(Draft::single("moved", "moved", 0)?)?;
-    let done = AtomicBool::new(false);
+    let course = Course::default();
     let seen = log.race(4, |runner| {
         if runner < 2 {
-            let written = (0..60).try_for_each(|n| {
+            return course.write(|n| {
                 let own = format!("own/{runner}");
                 let fails = Draft::new(&format!("{runner} fails {n}")).guard(&own, n).guard("moved", 0);
                 let answers = log.train(vec![fails.event(&[&own], b"never").build()?])?;
                 ensure(answers.iter().all(Result::is_err), || "a stale commit was made".into())?;
                 log.write(Draft::single(&format!("{runner} {n}"), &own, n)?).map(drop)
             });
-            done.store(true, Ordering::SeqCst);
-            return written.map(|()| Vec::new());
         }
-        let mut seen = Vec::new();
-        while !done.load(Ordering::SeqCst) {
+        course.read(|| {
             let head = log.head()?;
-            seen.push((head.position, head.digest));
             let newest = log.follow(Position::new(head.position.get().saturating_sub(1)), usize::MAX)?;
-            seen.extend(newest.iter().map(|recorded| (recorded.seal().last(), recorded.seal().digest)));
             let read = log.read(&[("own/0", 0), ("own/1", 0)], Position::MAX)?;
-            let events = read.streams.iter().flat_map(|slice| slice.events.last());
-            seen.extend(events.map(|event| (event.recorded.seal().last(), event.recorded.seal().digest)));
-        }
-        Ok(seen)
+            let events = read.streams.iter().filter_map(|slice| slice.events.last()).map(|event| &event.recorded);
+            let seals = newest.iter().chain(events).map(|recorded| recorded.seal().head());
+            Ok(seals.chain([head]).map(|head| (head.position, head.digest)).collect())
+        })
     })?;
     let stayed: BTreeMap<_, _> =
         log.verified()?.iter().map(|recorded| (recorded.seal().last(), recorded.seal().digest)).collect();

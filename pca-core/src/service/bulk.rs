@@ -1,0 +1,207 @@
+//! Many certificates in one call (rule I8).
+
+use std::sync::Arc;
+
+use futures_channel::oneshot;
+use futures_core::Stream;
+use futures_util::{StreamExt as _, future, stream};
+
+use crate::domain::Command as _;
+use crate::domain::certificate::{IssueAtomically, IssueCertificate, Issued};
+use crate::keys::KeyRequest;
+
+use super::issue::{Concluded, Entered, Prepared};
+use super::lane::{Entry, Lane, Reply};
+use super::session::{inconsistent, sign_request};
+use super::{Call, Done, Error, Pca};
+
+/// How many requests are prepared, signed and committed together.
+const WINDOW: usize = 1024;
+/// How many windows are under way at once.
+const WINDOWS: usize = 3;
+
+impl Pca {
+    /// Issues any number of certificates, each for itself, in order: the stream gives one result a request, each
+    /// certificate durable when it is given. Requests are taken from the iterator as the work goes on, so that their
+    /// number is not limited by memory; progress is what has been given.
+    ///
+    /// With an idempotency key, each request has one of its own, derived from it and the request's place.
+    pub fn issue_many<'a>(
+        &'a self,
+        requests: impl IntoIterator<Item = IssueCertificate, IntoIter: Send + 'a>,
+        call: &'a Call,
+    ) -> impl Stream<Item = Result<Done<Issued>, Error>> + Send + 'a {
+        let first = call.chosen_commit();
+        let numbered = (0_u64..).zip(requests);
+        stream::iter(numbered)
+            .chunks(WINDOW)
+            .map(move |window| async move {
+                let window = window.into_iter().map(|(number, request)| {
+                    (request, first.map_or_else(|| call.clone(), |first| call.step(first, number)))
+                });
+                stream::iter(self.issue_window(window.collect()).await)
+            })
+            .buffered(WINDOWS)
+            .flatten()
+    }
+
+    /// Issues certificates all or nothing, in one commit (rule I8).
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with every broken rule of every request, or trouble of a store.
+    pub async fn issue_atomically(&self, request: IssueAtomically, call: &Call) -> Result<Done<Vec<Issued>>, Error> {
+        self.execute(request, call).await
+    }
+
+    async fn issue_window(&self, window: Vec<(IssueCertificate, Call)>) -> Vec<Result<Done<Issued>, Error>> {
+        let mut places: Vec<Place> = Vec::with_capacity(window.len());
+        for (request, call) in window {
+            let place = match self.enter(request.clone(), &call).await {
+                Ok(Entered::New(entry)) => Place::Under { entry: Some(entry), call, result: None },
+                Ok(Entered::Repeated(done)) => Place::Over(Ok(done)),
+                Err(error) => Place::Over(Err(error)),
+            };
+            places.push(place);
+        }
+        self.prepare_window(&mut places).await;
+        self.sign_window(&mut places).await;
+        self.land(&mut places).await;
+        places.into_iter().map(|place| self.result(place)).collect()
+    }
+
+    /// Decides each request for what must be signed; keys are made all together.
+    async fn prepare_window(&self, places: &mut [Place]) {
+        loop {
+            let mut wanted: Vec<(usize, KeyRequest, u32)> = Vec::new();
+            for (number, place) in places.iter_mut().enumerate() {
+                let Some(entry) = place.entry() else { continue };
+                if !entry.signed.is_empty() {
+                    continue;
+                }
+                let lane = self.lane(&entry.request);
+                match self.prepare(&lane, entry).await {
+                    Ok(Prepared::Ready) => {}
+                    Ok(Prepared::Key(request, ordinal)) => wanted.push((number, request, ordinal)),
+                    Err(error) => *place = Place::Over(Err(error)),
+                }
+            }
+            if wanted.is_empty() {
+                return;
+            }
+            let requests: Vec<KeyRequest> = wanted.iter().map(|(_, request, _)| request.clone()).collect();
+            let mut made = self.inner.keys.generate(&requests).await.into_iter();
+            for (number, _, ordinal) in wanted {
+                let made = made.next().ok_or_else(|| inconsistent("the key store made too few keys"));
+                let Some(place) = places.get_mut(number) else { continue };
+                match made {
+                    Ok(Ok(key)) => {
+                        if let Some(entry) = place.entry() {
+                            entry.evidence.keys.insert(ordinal, key);
+                        }
+                    }
+                    Ok(Err(error)) => *place = Place::Over(Err(error.into())),
+                    Err(error) => *place = Place::Over(Err(error)),
+                }
+            }
+        }
+    }
+
+    /// Has all that must be signed signed in one batch.
+    async fn sign_window(&self, places: &mut [Place]) {
+        let requests: Vec<_> = places
+            .iter_mut()
+            .filter_map(Place::entry)
+            .flat_map(|entry| entry.signed.iter())
+            .map(|(to_sign, _)| sign_request(to_sign))
+            .collect();
+        let mut signatures = self.inner.keys.sign(&requests).await.into_iter();
+        for place in places {
+            let Some(entry) = place.entry() else { continue };
+            let failure = entry.signed.iter_mut().find_map(|(to_sign, kept)| {
+                let signed = match signatures.next() {
+                    Some(Ok(signature)) => self.inner.check(to_sign, &signature).map(|()| signature),
+                    Some(Err(error)) => Err(error.into()),
+                    None => Err(inconsistent("the key store made too few signatures")),
+                };
+                signed.map(|signature| *kept = signature).err()
+            });
+            if let Some(error) = failure {
+                *place = Place::Over(Err(error));
+            }
+        }
+    }
+
+    /// Hands all requests to their lanes and waits; those that come back go on by themselves.
+    async fn land(&self, places: &mut [Place]) {
+        let mut lanes: Vec<(Arc<Lane>, Vec<usize>, Vec<oneshot::Receiver<Reply>>)> = Vec::new();
+        for (number, place) in places.iter_mut().enumerate() {
+            let Place::Under { entry, .. } = place else { continue };
+            let Some(entry) = entry.take() else { continue };
+            let lane = self.lane(&entry.request);
+            let receiver = lane.submit(entry);
+            match lanes.iter_mut().find(|(known, ..)| Arc::ptr_eq(known, &lane)) {
+                Some((_, numbers, receivers)) => {
+                    numbers.push(number);
+                    receivers.push(receiver);
+                }
+                None => lanes.push((lane, vec![number], vec![receiver])),
+            }
+        }
+        let landing = lanes.into_iter().map(|(lane, numbers, receivers)| async move {
+            let replies = lane.wait(&self.inner, future::join_all(receivers)).await;
+            numbers
+                .into_iter()
+                .zip(replies)
+                .map(|(number, reply)| (number, Arc::clone(&lane), reply))
+                .collect::<Vec<_>>()
+        });
+        let mut returned = Vec::new();
+        for (number, lane, reply) in future::join_all(landing).await.into_iter().flatten() {
+            let concluded = match reply {
+                Ok(reply) => self.conclude(reply).await,
+                Err(_) => Err(inconsistent("the lane forgot a request")),
+            };
+            let Some(Place::Under { call, result, .. }) = places.get_mut(number) else { continue };
+            match concluded {
+                Ok(Concluded::Done(done)) => *result = Some(Ok(done)),
+                Ok(Concluded::Again(entry, why)) => returned.push((number, lane, entry, why, call.clone())),
+                Err(error) => *result = Some(Err(error)),
+            }
+        }
+        let going_on = returned.into_iter().map(|(number, lane, entry, why, call)| async move {
+            (number, self.go_on(&lane, entry, why, &call).await)
+        });
+        for (number, gone) in future::join_all(going_on).await {
+            if let Some(Place::Under { result, .. }) = places.get_mut(number) {
+                *result = Some(gone);
+            }
+        }
+    }
+
+    fn result(&self, place: Place) -> Result<Done<Issued>, Error> {
+        match place {
+            Place::Over(result) => result,
+            Place::Under { call, result, .. } => {
+                let result = result.unwrap_or_else(|| Err(inconsistent("a request of a bulk was not answered")));
+                result.inspect_err(|error| self.journal(IssueCertificate::NAME, &call, error))
+            }
+        }
+    }
+}
+
+/// Where a request of a window stands.
+enum Place {
+    /// Under way; the entry is there until the lane has it, the result when the lane has answered.
+    Under { entry: Option<Box<Entry>>, call: Call, result: Option<Result<Done<Issued>, Error>> },
+    /// Answered before it came to the lane.
+    Over(Result<Done<Issued>, Error>),
+}
+
+impl Place {
+    fn entry(&mut self) -> Option<&mut Entry> {
+        match self {
+            Self::Under { entry, .. } => entry.as_deref_mut(),
+            Self::Over(_) => None,
+        }
+    }
+}

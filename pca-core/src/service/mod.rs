@@ -1,0 +1,249 @@
+//! [`Pca`]: loads, decides, signs and commits (architecture, the picture).
+//!
+//! `Pca` is cheap to clone and shared by all callers. It needs no runtime: its futures run on any executor, and
+//! [`blocking`] runs them on the caller's thread. Every future is cancel-safe: dropped before the commit it leaves
+//! nothing done, dropped after it the command is done, and a repeat with the same idempotency key answers.
+
+mod authorizer;
+pub mod blocking;
+mod bulk;
+mod call;
+mod download;
+mod error;
+mod execute;
+mod issue;
+mod journal;
+mod lane;
+mod preview;
+mod process;
+mod questions;
+mod recorder;
+mod revocation;
+mod session;
+mod time;
+
+pub use authorizer::{Authorizer, OneAdministrator};
+pub use call::Call;
+pub use download::{Download, Downloaded};
+pub use error::Error;
+pub use journal::{RefusalJournal, RefusedAttempt};
+pub use preview::{Moved, Preview};
+pub use process::{Ended, Finished, Swept, SweptKey};
+pub use recorder::{DecisionRecord, Recorder};
+pub use revocation::SignedCrl;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::domain::enterprise::Enterprise;
+use crate::domain::policy::{Policy, VerifyAfterSigning};
+use crate::domain::{CaId, State, stream};
+use crate::log::{CommitId, Position, Receipt, Revision, StreamId, World};
+use crate::ports::{Clock, Entropy, EventStore, KeyStore};
+
+use lane::Lane;
+
+/// A command that was carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Done<A> {
+    /// What the caller learns.
+    pub answer: A,
+    /// Proof that it is durable.
+    pub receipt: Receipt,
+    /// Whether it had been done before, under the same idempotency key.
+    pub repeated: bool,
+}
+
+/// The service over one log: one enterprise's certificate authorities.
+#[derive(Clone)]
+pub struct Pca {
+    inner: Arc<Inner>,
+}
+
+/// What a [`Pca`] is made of.
+pub struct Parts {
+    /// Remembers events.
+    pub store: Arc<dyn EventStore>,
+    /// Keeps keys.
+    pub keys: Arc<dyn KeyStore>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Draws randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// Lets commands pass or not (rule G1).
+    pub authorizer: Arc<dyn Authorizer>,
+    /// Keeps refusals (rule G3).
+    pub journal: Arc<RefusalJournal>,
+    /// Keeps decisions, for tests.
+    pub recorder: Option<Arc<dyn Recorder>>,
+}
+
+impl Parts {
+    /// Parts with [`OneAdministrator`] and a journal of the default size.
+    #[must_use]
+    pub fn new(store: impl EventStore, keys: impl KeyStore, clock: impl Clock, entropy: impl Entropy) -> Self {
+        Self {
+            store: Arc::new(store),
+            keys: Arc::new(keys),
+            clock: Arc::new(clock),
+            entropy: Arc::new(entropy),
+            authorizer: Arc::new(OneAdministrator),
+            journal: Arc::default(),
+            recorder: None,
+        }
+    }
+}
+
+pub(crate) struct Inner {
+    store: Arc<dyn EventStore>,
+    keys: Arc<dyn KeyStore>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    authorizer: Arc<dyn Authorizer>,
+    journal: Arc<RefusalJournal>,
+    recorder: Option<Arc<dyn Recorder>>,
+    /// Folds of streams that many commands look at, as of some earlier time.
+    views: Mutex<World<State>>,
+    lanes: Mutex<HashMap<CaId, Arc<Lane>>>,
+}
+
+impl core::fmt::Debug for Pca {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Pca")
+    }
+}
+
+impl Pca {
+    /// Puts the service together. Nothing is read yet; call [`resume`](Self::resume) to finish what a crash interrupted.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        let Parts { store, keys, clock, entropy, authorizer, journal, recorder } = parts;
+        let (views, lanes) = Default::default();
+        let inner = Inner { store, keys, clock, entropy, authorizer, journal, recorder, views, lanes };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// The event store.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn EventStore> {
+        &self.inner.store
+    }
+
+    /// The key store.
+    #[must_use]
+    pub fn keys(&self) -> &Arc<dyn KeyStore> {
+        &self.inner.keys
+    }
+
+    /// The journal of refusals.
+    #[must_use]
+    pub fn refusals(&self) -> &RefusalJournal {
+        &self.inner.journal
+    }
+
+    /// What the clock shows.
+    #[must_use]
+    pub fn now(&self) -> crate::log::Timestamp {
+        self.inner.clock.now()
+    }
+
+    fn record(&self, record: impl FnOnce() -> DecisionRecord) {
+        if let Some(recorder) = &self.inner.recorder {
+            recorder.decided(record());
+        }
+    }
+}
+
+impl Inner {
+    /// Whether a stream's fold is worth keeping between commands: it is shared by many, and there are few of them.
+    fn is_shared(stream: &StreamId) -> bool {
+        matches!(stream.category(), "enterprise" | "policy" | "ca" | "quota" | "crl")
+    }
+
+    fn known(&self, stream: &StreamId) -> Option<(Revision, Arc<State>)> {
+        self.views.lock().unwrap_or_else(PoisonError::into_inner).share(stream)
+    }
+
+    /// Keeps a stream's fold for later commands, if it is newer than what is kept.
+    fn learn(&self, world: &World<State>, stream: &StreamId) {
+        if !Self::is_shared(stream) {
+            return;
+        }
+        if let Some((revision, fold)) = world.share(stream) {
+            let mut views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
+            if views.revision(stream).is_none_or(|known| known < revision) {
+                views.insert(stream.clone(), revision, fold);
+            }
+        }
+    }
+
+    /// The policy, as of the newest command that looked at it; read once, at the beginning.
+    async fn current_policy(&self) -> Result<Policy, Error> {
+        let stream = stream::policy();
+        if self.known(&stream).is_none() {
+            let mut world = World::default();
+            let read = self.store.read(&[(stream.clone(), Revision::ZERO)], Position::MAX).await?;
+            for slice in &read.streams {
+                world.apply(slice)?;
+            }
+            self.learn(&world, &stream);
+        }
+        Ok(self.policy(&self.views.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+
+    fn policy(&self, world: &World<State>) -> Policy {
+        match world.get(&stream::policy()) {
+            Some(State::Policy(in_force)) => in_force.policy().clone(),
+            _ => Policy::default(),
+        }
+    }
+
+    /// Whether signatures are checked before they are handed on.
+    fn verifies(&self, end_entity: bool) -> bool {
+        let views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
+        let verify = match views.get(&stream::policy()) {
+            Some(State::Policy(in_force)) => in_force.policy().verify_after_signing,
+            _ => VerifyAfterSigning::Authorities,
+        };
+        match verify {
+            VerifyAfterSigning::Nothing => false,
+            VerifyAfterSigning::Authorities => !end_entity,
+            VerifyAfterSigning::Everything => true,
+        }
+    }
+
+    /// The enterprise, read anew until it is founded.
+    async fn enterprise(&self) -> Result<Arc<Enterprise>, Error> {
+        let stream = stream::enterprise();
+        let mut world = World::default();
+        match self.known(&stream) {
+            Some((revision, fold)) => world.insert(stream.clone(), revision, fold),
+            None => {
+                let read = self.store.read(&[(stream.clone(), Revision::ZERO)], Position::MAX).await?;
+                for slice in &read.streams {
+                    world.apply(slice)?;
+                }
+            }
+        }
+        let enterprise = match world.get(&stream) {
+            Some(State::Enterprise(enterprise)) => enterprise.clone(),
+            _ => Enterprise::default(),
+        };
+        if enterprise.is_founded() {
+            self.learn(&world, &stream);
+        }
+        Ok(Arc::new(enterprise))
+    }
+
+    fn seed(&self) -> Result<[u8; 32], Error> {
+        let mut seed = [0; 32];
+        self.entropy.fill(&mut seed)?;
+        Ok(seed)
+    }
+
+    fn random_commit(&self) -> Result<CommitId, Error> {
+        let mut id = [0; 16];
+        self.entropy.fill(&mut id)?;
+        Ok(CommitId::new(id))
+    }
+}

@@ -1,0 +1,366 @@
+//! Name constraints (RFC 5280 section 4.2.1.10), as a CA certificate carries them and as a relying party applies them.
+
+use core::net::IpAddr;
+
+use super::der::{self, DerError, Malformed, Reader, tag};
+use super::host::looks_like_dns_name;
+use super::name::DistinguishedName;
+use super::san::{GeneralName, NameKind};
+
+/// The names under which a CA may issue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NameConstraints {
+    der: Vec<u8>,
+    permitted: Vec<Subtree>,
+    excluded: Vec<Subtree>,
+}
+
+impl NameConstraints {
+    /// Reads the extension's value.
+    ///
+    /// # Errors
+    /// [`DerError`] if it breaks its syntax, or has the minimum or maximum that RFC 5280 forbids.
+    pub fn from_der(octets: &[u8]) -> Result<Self, DerError> {
+        let mut reader = Reader::new(der::single(octets, tag::SEQUENCE)?.content);
+        let permitted = read_subtrees(reader.optional(tag::context_constructed(0))?)?;
+        let excluded = read_subtrees(reader.optional(tag::context_constructed(1))?)?;
+        reader.end()?;
+        Ok(Self { der: octets.to_vec(), permitted, excluded })
+    }
+
+    /// The extension's value.
+    #[must_use]
+    pub fn der(&self) -> &[u8] {
+        &self.der
+    }
+
+    /// Every name of a planned certificate that is not permitted. A common name that reads like a DNS name counts as
+    /// one, and a wildcard that could match an excluded name counts as excluded (rule C6).
+    #[must_use]
+    pub fn violations(&self, subject: &DistinguishedName, names: &[GeneralName]) -> Vec<ConstraintViolation> {
+        let mut all: Vec<Candidate<'_>> = Vec::new();
+        if !subject.is_empty() {
+            all.push(Candidate::Directory(subject));
+        }
+        let common_name =
+            subject.common_name().filter(|name| looks_like_dns_name(name) || name.parse::<IpAddr>().is_ok());
+        if let Some(name) = &common_name {
+            all.push(match name.parse() {
+                Ok(address) => Candidate::Ip(address),
+                Err(_) => Candidate::Dns(name),
+            });
+        }
+        let addresses = subject.email_addresses();
+        all.extend(addresses.iter().map(|address| Candidate::Email(address)));
+        all.extend(names.iter().filter_map(|name| match name {
+            GeneralName::Dns(name) => Some(Candidate::Dns(name.as_str())),
+            GeneralName::Ip(address) => Some(Candidate::Ip(*address)),
+            GeneralName::Email(address) => Some(Candidate::Email(address.as_str())),
+            GeneralName::Uri(uri) => Some(Candidate::Uri(uri.as_str(), uri.host())),
+            GeneralName::Other { .. } => None,
+        }));
+        all.into_iter().filter_map(|candidate| self.judge(&candidate)).collect()
+    }
+
+    fn judge(&self, candidate: &Candidate<'_>) -> Option<ConstraintViolation> {
+        if self.excluded.iter().any(|subtree| subtree.may_hold(candidate)) {
+            return Some(ConstraintViolation { name: candidate.text(), kind: candidate.kind(), excluded: true });
+        }
+        let mut same_kind = self.permitted.iter().filter(|subtree| subtree.concerns(candidate)).peekable();
+        if same_kind.peek().is_some() && !same_kind.any(|subtree| subtree.holds(candidate)) {
+            return Some(ConstraintViolation { name: candidate.text(), kind: candidate.kind(), excluded: false });
+        }
+        None
+    }
+}
+
+/// A name that a CA may not certify.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the {kind} `{name}` {}", if *excluded { "is, or could match, a name that is excluded" } else { "is not among the names that are permitted" })]
+pub struct ConstraintViolation {
+    /// The name.
+    pub name: String,
+    /// Its kind.
+    pub kind: NameKind,
+    /// Whether it is excluded; else it is not permitted.
+    pub excluded: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Subtree {
+    Dns(String),
+    Email(String),
+    Uri(String),
+    Ip {
+        network: Vec<u8>,
+        mask: Vec<u8>,
+    },
+    Directory(DistinguishedName),
+    /// A kind of name that the platform never issues.
+    Other,
+}
+
+enum Candidate<'a> {
+    Dns(&'a str),
+    Email(&'a str),
+    /// The whole and its host.
+    Uri(&'a str, &'a str),
+    Ip(IpAddr),
+    Directory(&'a DistinguishedName),
+}
+
+impl Candidate<'_> {
+    fn text(&self) -> String {
+        match self {
+            Self::Dns(text) | Self::Email(text) | Self::Uri(text, _) => (*text).to_owned(),
+            Self::Ip(address) => address.to_string(),
+            Self::Directory(name) => name.to_string(),
+        }
+    }
+
+    const fn kind(&self) -> NameKind {
+        match self {
+            Self::Dns(_) => NameKind::Dns,
+            Self::Email(_) => NameKind::Email,
+            Self::Uri(..) => NameKind::Uri,
+            Self::Ip(_) => NameKind::Ip,
+            Self::Directory(_) => NameKind::Directory,
+        }
+    }
+}
+
+impl Subtree {
+    const fn concerns(&self, candidate: &Candidate<'_>) -> bool {
+        matches!(
+            (self, candidate),
+            (Self::Dns(_), Candidate::Dns(_))
+                | (Self::Email(_), Candidate::Email(_))
+                | (Self::Uri(_), Candidate::Uri(..))
+                | (Self::Ip { .. }, Candidate::Ip(_))
+                | (Self::Directory(_), Candidate::Directory(_))
+        )
+    }
+
+    /// Whether the name certainly lies in the subtree: what a permission needs.
+    fn holds(&self, candidate: &Candidate<'_>) -> bool {
+        match (self, candidate) {
+            (Self::Dns(base), Candidate::Dns(name)) => {
+                dns_within(name.strip_prefix("*.").unwrap_or(name), base, name.starts_with("*."))
+            }
+            (Self::Email(base), Candidate::Email(address)) => email_within(address, base),
+            (Self::Uri(base), Candidate::Uri(_, host)) => is_host_name(host) && host_within(host, base),
+            (Self::Ip { network, mask }, Candidate::Ip(address)) => ip_within(*address, network, mask),
+            (Self::Directory(base), Candidate::Directory(name)) => {
+                base.relative_names().iter().zip(name.relative_names()).filter(|(a, b)| **a == *b).count()
+                    == base.relative_names().len()
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether the name could lie in the subtree, read as widely as anybody would: what an exclusion needs.
+    fn may_hold(&self, candidate: &Candidate<'_>) -> bool {
+        match (self, candidate) {
+            (Self::Dns(base), Candidate::Dns(name)) => match name.strip_prefix("*.") {
+                Some(host) => {
+                    let plain = base.strip_prefix('.').unwrap_or(base);
+                    dns_within(host, plain, false) || dns_within(plain, host, false)
+                }
+                None => dns_within(name, base.strip_prefix('.').unwrap_or(base), false),
+            },
+            // A URI whose host is no name cannot be judged.
+            (Self::Uri(base), Candidate::Uri(_, host)) => !is_host_name(host) || host_within(host, base),
+            (Self::Directory(base), Candidate::Directory(name)) => {
+                let (base, name) = (base.folded_relative_names(), name.folded_relative_names());
+                name.starts_with(&base)
+            }
+            _ => self.holds(candidate),
+        }
+    }
+}
+
+/// Whether a name is the base or ends with it, label by label. An empty base holds every name. A base with a leading
+/// dot holds names below only, among which a wildcard's are.
+fn dns_within(name: &str, base: &str, below: bool) -> bool {
+    let (name, base) = (name.to_ascii_lowercase(), base.to_ascii_lowercase());
+    match base.strip_prefix('.') {
+        Some(parent) => name.ends_with(&base) || (below && name == parent),
+        None => base.is_empty() || name == base || name.strip_suffix(&base).is_some_and(|head| head.ends_with('.')),
+    }
+}
+
+/// A host exactly, or any host below a domain that begins with a dot.
+fn host_within(host: &str, base: &str) -> bool {
+    let (host, base) = (host.to_ascii_lowercase(), base.to_ascii_lowercase());
+    if base.starts_with('.') { host.ends_with(&base) } else { base.is_empty() || host == base }
+}
+
+fn email_within(address: &str, base: &str) -> bool {
+    let Some((local, host)) = address.rsplit_once('@') else { return false };
+    match base.rsplit_once('@') {
+        Some((user, domain)) => user == local && domain.eq_ignore_ascii_case(host),
+        None => host_within(host, base),
+    }
+}
+
+fn is_host_name(host: &str) -> bool {
+    !host.starts_with('[') && host.parse::<IpAddr>().is_err()
+}
+
+fn ip_within(address: IpAddr, network: &[u8], mask: &[u8]) -> bool {
+    let octets = match address {
+        IpAddr::V4(address) => address.octets().to_vec(),
+        IpAddr::V6(address) => address.octets().to_vec(),
+    };
+    octets.len() == network.len()
+        && octets.iter().zip(network).zip(mask).all(|((octet, network), mask)| octet & mask == network & mask)
+}
+
+fn read_subtrees(list: Option<der::Tlv<'_>>) -> Result<Vec<Subtree>, DerError> {
+    let Some(list) = list else { return Ok(Vec::new()) };
+    let bad = DerError::Malformed { what: Malformed::Extension };
+    let mut subtrees = Vec::new();
+    let mut reader = Reader::new(list.content);
+    while !reader.is_empty() {
+        let mut subtree = Reader::new(reader.expect(tag::SEQUENCE)?.content);
+        let base = subtree.any()?;
+        subtree.end()?;
+        let text = || String::from_utf8(base.content.to_vec()).ok().filter(|text| text.is_ascii()).ok_or(bad.clone());
+        subtrees.push(match base.tag {
+            0x81 => Subtree::Email(text()?),
+            0x82 => Subtree::Dns(text()?),
+            0x86 => Subtree::Uri(text()?),
+            0x87 => match base.content.len() {
+                length @ (8 | 32) => {
+                    let (network, mask) = base.content.split_at_checked(length / 2).ok_or(bad.clone())?;
+                    Subtree::Ip { network: network.to_vec(), mask: mask.to_vec() }
+                }
+                _ => return Err(bad),
+            },
+            0xa4 => Subtree::Directory(DistinguishedName::from_der(base.content)?),
+            _ => Subtree::Other,
+        });
+    }
+    if subtrees.is_empty() { Err(bad) } else { Ok(subtrees) }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::x509::{CommonName, SubjectFields, Wildcards};
+
+    fn constraints(permitted: &[(u8, &[u8])], excluded: &[(u8, &[u8])]) -> NameConstraints {
+        let octets = der::encode(|w| {
+            w.nested(tag::SEQUENCE, |w| {
+                for (number, list) in [(0, permitted), (1, excluded)] {
+                    if !list.is_empty() {
+                        w.nested(tag::context_constructed(number), |w| {
+                            for (kind, content) in list {
+                                w.nested(tag::SEQUENCE, |w| w.value(*kind, content));
+                            }
+                        });
+                    }
+                }
+            });
+        });
+        NameConstraints::from_der(&octets).unwrap()
+    }
+
+    #[track_caller]
+    fn check(constraints: &NameConstraints, name: GeneralName, fits: bool) {
+        let violations = constraints.violations(&DistinguishedName::empty(), std::slice::from_ref(&name));
+        assert_eq!(violations.is_empty(), fits, "{name}: {violations:?}");
+    }
+
+    fn dns(text: &str) -> GeneralName {
+        GeneralName::dns(text, Wildcards::Wide).unwrap()
+    }
+
+    #[test]
+    fn c6_dns_names_lie_below_their_base() {
+        let permitted = constraints(&[(0x82, b"oa.example")], &[]);
+        for (name, fits) in [
+            ("oa.example", true),
+            ("a.b.OA.example", true),
+            ("*.oa.example", true),
+            ("xoa.example", false),
+            ("example", false),
+            ("*.example", false),
+        ] {
+            check(&permitted, dns(name), fits);
+        }
+        check(&permitted, GeneralName::ip("10.0.0.1").unwrap(), true);
+        let below = constraints(&[(0x82, b".oa.example")], &[]);
+        check(&below, dns("a.oa.example"), true);
+        check(&below, dns("oa.example"), false);
+        check(&below, dns("*.oa.example"), true);
+    }
+
+    #[test]
+    fn c6_a_wildcard_that_could_match_an_excluded_name_is_refused() {
+        let excluded = constraints(&[], &[(0x82, b"secret.example")]);
+        for (name, fits) in [
+            ("secret.example", false),
+            ("a.secret.example", false),
+            ("*.secret.example", false),
+            ("*.example", false),
+            ("open.example", true),
+            ("*.open.example", true),
+        ] {
+            check(&excluded, dns(name), fits);
+        }
+    }
+
+    #[test]
+    fn c6_other_kinds() {
+        let ip = constraints(&[(0x87, &[10, 0, 0, 0, 255, 0, 0, 0])], &[(0x87, &[10, 1, 0, 0, 255, 255, 0, 0])]);
+        for (address, fits) in [("10.2.3.4", true), ("11.0.0.1", false), ("10.1.9.9", false), ("2001:db8::1", false)] {
+            check(&ip, GeneralName::ip(address).unwrap(), fits);
+        }
+        let email = constraints(&[(0x81, b"hr.example"), (0x81, b".sub.example"), (0x81, b"Boss@x.example")], &[]);
+        for (address, fits) in [
+            ("a@HR.example", true),
+            ("a@b.hr.example", false),
+            ("a@b.sub.example", true),
+            ("a@sub.example", false),
+            ("Boss@x.example", true),
+            ("boss@x.example", false),
+        ] {
+            check(&email, GeneralName::email(address).unwrap(), fits);
+        }
+        let uri = constraints(&[(0x86, b".example")], &[(0x86, b"bad.example")]);
+        for (text, fits) in [
+            ("https://a.example/", true),
+            ("https://bad.example/", false),
+            ("https://10.0.0.1/", false),
+            ("https://a.other/", false),
+        ] {
+            check(&uri, GeneralName::uri(text).unwrap(), fits);
+        }
+    }
+
+    #[test]
+    fn c6_subjects_and_common_names_count() {
+        let name = |fields: SubjectFields| fields.to_name(CommonName::Optional).unwrap();
+        let acme = SubjectFields { organization: Some("Acme".into()), ..SubjectFields::default() };
+        let base = name(acme.clone());
+        let permitted = constraints(&[(0xa4, base.der())], &[]);
+        let inside = name(SubjectFields { common_name: Some("a".into()), ..acme.clone() });
+        assert!(permitted.violations(&inside, &[]).is_empty());
+        assert_eq!(permitted.violations(&name(SubjectFields::common("a")), &[]).len(), 1);
+        let excluded = constraints(&[], &[(0xa4, base.der())]);
+        let shouting = SubjectFields { organization: Some("ACME".into()), ..SubjectFields::default() };
+        assert_eq!(excluded.violations(&name(shouting), &[]).len(), 1, "exclusions are read without case");
+        let hosts = constraints(&[(0x82, b"oa.example")], &[]);
+        assert_eq!(hosts.violations(&name(SubjectFields::common("hr.example")), &[]).len(), 1);
+        assert!(hosts.violations(&name(SubjectFields::common("Alice Smith")), &[]).is_empty());
+    }
+
+    #[test]
+    fn malformed_constraints_are_refused() {
+        assert!(NameConstraints::from_der(&[0x30, 2, 0xa0, 0]).is_err(), "an empty list");
+        let with_minimum = [0x30, 10, 0xa0, 8, 0x30, 6, 0x82, 1, b'a', 0x80, 1, 1];
+        assert!(NameConstraints::from_der(&with_minimum).is_err());
+    }
+}

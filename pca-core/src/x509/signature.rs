@@ -1,0 +1,200 @@
+//! Signature algorithms as certificates name them (RFC 3279, 4055, 5758, 8410).
+
+use const_oid::ObjectIdentifier;
+
+use super::der::{self, DerError, Reader, Writer, tag};
+use super::oid;
+use crate::keys::SignatureAlgorithm;
+
+/// Why a signature algorithm is not accepted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SignatureAlgorithmError {
+    /// Its hash is broken (rule C3).
+    #[error("it is signed with {}, which is broken; SHA-256 or better is needed", hash.name())]
+    Weak {
+        /// Which hash.
+        hash: WeakHash,
+    },
+    /// Unknown here.
+    #[error("the signature algorithm {oid} is not supported")]
+    Unsupported {
+        /// Its object identifier.
+        oid: String,
+    },
+    /// Known, with parameters that are not.
+    #[error("the parameters of the signature algorithm {oid} are not supported")]
+    Parameters {
+        /// Its object identifier.
+        oid: String,
+    },
+    /// The syntax is broken.
+    #[error("the signature algorithm is malformed: {0}")]
+    Der(#[from] DerError),
+}
+
+/// Hashes that are refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WeakHash {
+    /// MD2
+    Md2,
+    /// MD5
+    Md5,
+    /// SHA-1
+    Sha1,
+}
+
+impl WeakHash {
+    /// Its usual name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Md2 => "MD2",
+            Self::Md5 => "MD5",
+            Self::Sha1 => "SHA-1",
+        }
+    }
+}
+
+/// The whole `AlgorithmIdentifier` of an algorithm that the platform writes.
+pub(crate) fn algorithm_identifier(algorithm: SignatureAlgorithm) -> Vec<u8> {
+    der::encode(|w| write_algorithm(w, algorithm))
+}
+
+pub(crate) fn write_algorithm(writer: &mut Writer, algorithm: SignatureAlgorithm) {
+    use SignatureAlgorithm as S;
+    writer.nested(tag::SEQUENCE, |w| match algorithm {
+        S::RsaPkcs1Sha256 => with_null(w, &oid::SHA256_WITH_RSA),
+        S::RsaPkcs1Sha384 => with_null(w, &oid::SHA384_WITH_RSA),
+        S::RsaPkcs1Sha512 => with_null(w, &oid::SHA512_WITH_RSA),
+        S::RsaPssSha256 => pss(w, &oid::SHA256, 32),
+        S::RsaPssSha384 => pss(w, &oid::SHA384, 48),
+        S::RsaPssSha512 => pss(w, &oid::SHA512, 64),
+        S::EcdsaSha256 => w.oid(&oid::ECDSA_WITH_SHA256),
+        S::EcdsaSha384 => w.oid(&oid::ECDSA_WITH_SHA384),
+        S::EcdsaSha512 => w.oid(&oid::ECDSA_WITH_SHA512),
+        S::Ed25519 => w.oid(&oid::ED25519),
+    });
+}
+
+/// Reads a whole `AlgorithmIdentifier`.
+pub(crate) fn read_algorithm(octets: &[u8]) -> Result<SignatureAlgorithm, SignatureAlgorithmError> {
+    use SignatureAlgorithm as S;
+    let mut reader = Reader::new(der::single(octets, tag::SEQUENCE)?.content);
+    let kind = der::object_identifier(reader.expect(tag::OBJECT_IDENTIFIER)?.content)?;
+    let parameters = if reader.is_empty() { None } else { Some(reader.any()?.raw) };
+    reader.end()?;
+    let weak = |hash| Err(SignatureAlgorithmError::Weak { hash });
+    let (algorithm, null_allowed) = match kind {
+        oid::SHA256_WITH_RSA => (S::RsaPkcs1Sha256, true),
+        oid::SHA384_WITH_RSA => (S::RsaPkcs1Sha384, true),
+        oid::SHA512_WITH_RSA => (S::RsaPkcs1Sha512, true),
+        oid::ECDSA_WITH_SHA256 => (S::EcdsaSha256, false),
+        oid::ECDSA_WITH_SHA384 => (S::EcdsaSha384, false),
+        oid::ECDSA_WITH_SHA512 => (S::EcdsaSha512, false),
+        oid::ED25519 => (S::Ed25519, false),
+        oid::RSA_PSS => return read_pss(octets, parameters),
+        oid::MD2_WITH_RSA => return weak(WeakHash::Md2),
+        oid::MD5_WITH_RSA => return weak(WeakHash::Md5),
+        oid::SHA1_WITH_RSA | oid::ECDSA_WITH_SHA1 | oid::DSA_WITH_SHA1 => return weak(WeakHash::Sha1),
+        _ => return Err(SignatureAlgorithmError::Unsupported { oid: kind.to_string() }),
+    };
+    match parameters {
+        None => Ok(algorithm),
+        Some([5, 0]) if null_allowed => Ok(algorithm),
+        Some(_) => Err(SignatureAlgorithmError::Parameters { oid: kind.to_string() }),
+    }
+}
+
+/// RSASSA-PSS only in the three forms that are written here; without parameters it means SHA-1.
+fn read_pss(octets: &[u8], parameters: Option<&[u8]>) -> Result<SignatureAlgorithm, SignatureAlgorithmError> {
+    use SignatureAlgorithm as S;
+    if parameters.is_none_or(|parameters| parameters == [tag::SEQUENCE, 0]) {
+        return Err(SignatureAlgorithmError::Weak { hash: WeakHash::Sha1 });
+    }
+    [S::RsaPssSha256, S::RsaPssSha384, S::RsaPssSha512]
+        .into_iter()
+        .find(|candidate| {
+            // Some leave the NULL of the hashes out: both forms are common (RFC 4055 section 2.1).
+            algorithm_identifier(*candidate) == octets || without_nulls(*candidate) == octets
+        })
+        .ok_or_else(|| SignatureAlgorithmError::Parameters { oid: oid::RSA_PSS.to_string() })
+}
+
+fn without_nulls(algorithm: SignatureAlgorithm) -> Vec<u8> {
+    use SignatureAlgorithm as S;
+    let (hash, salt) = match algorithm {
+        S::RsaPssSha384 => (oid::SHA384, 48),
+        S::RsaPssSha512 => (oid::SHA512, 64),
+        _ => (oid::SHA256, 32),
+    };
+    der::encode(|w| w.nested(tag::SEQUENCE, |w| pss_with(w, &hash, salt, |w, hash| w.oid(hash))))
+}
+
+fn with_null(writer: &mut Writer, oid: &ObjectIdentifier) {
+    writer.oid(oid);
+    writer.raw(&[5, 0]);
+}
+
+fn pss(writer: &mut Writer, hash: &ObjectIdentifier, salt: u64) {
+    pss_with(writer, hash, salt, with_null);
+}
+
+fn pss_with(writer: &mut Writer, hash: &ObjectIdentifier, salt: u64, write_hash: fn(&mut Writer, &ObjectIdentifier)) {
+    writer.oid(&oid::RSA_PSS);
+    writer.nested(tag::SEQUENCE, |w| {
+        w.nested(tag::context_constructed(0), |w| w.nested(tag::SEQUENCE, |w| write_hash(w, hash)));
+        w.nested(tag::context_constructed(1), |w| {
+            w.nested(tag::SEQUENCE, |w| {
+                w.oid(&oid::MGF1);
+                w.nested(tag::SEQUENCE, |w| write_hash(w, hash));
+            });
+        });
+        w.nested(tag::context_constructed(2), |w| w.unsigned(tag::INTEGER, salt));
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use SignatureAlgorithm as S;
+
+    #[test]
+    fn what_is_written_is_read() {
+        for algorithm in [
+            S::RsaPkcs1Sha256,
+            S::RsaPkcs1Sha384,
+            S::RsaPkcs1Sha512,
+            S::RsaPssSha256,
+            S::RsaPssSha384,
+            S::RsaPssSha512,
+            S::EcdsaSha256,
+            S::EcdsaSha384,
+            S::EcdsaSha512,
+            S::Ed25519,
+        ] {
+            assert_eq!(read_algorithm(&algorithm_identifier(algorithm)), Ok(algorithm));
+        }
+        assert_eq!(read_algorithm(&without_nulls(S::RsaPssSha384)), Ok(S::RsaPssSha384));
+    }
+
+    #[test]
+    fn c3_broken_hashes_are_named() {
+        let identifier = |oid: ObjectIdentifier| der::encode(|w| w.nested(tag::SEQUENCE, |w| w.oid(&oid)));
+        for (oid, hash) in [
+            (oid::MD5_WITH_RSA, WeakHash::Md5),
+            (oid::SHA1_WITH_RSA, WeakHash::Sha1),
+            (oid::ECDSA_WITH_SHA1, WeakHash::Sha1),
+            (oid::RSA_PSS, WeakHash::Sha1),
+        ] {
+            assert_eq!(read_algorithm(&identifier(oid)), Err(SignatureAlgorithmError::Weak { hash }));
+        }
+        assert!(matches!(
+            read_algorithm(&identifier(oid::COMMON_NAME)),
+            Err(SignatureAlgorithmError::Unsupported { .. })
+        ));
+        let with_parameters = der::encode(|w| w.nested(tag::SEQUENCE, |w| with_null(w, &oid::ECDSA_WITH_SHA256)));
+        assert!(matches!(read_algorithm(&with_parameters), Err(SignatureAlgorithmError::Parameters { .. })));
+    }
+}
