@@ -15,8 +15,7 @@ use super::disk::OsDisk;
 use super::disk::faulty::{Fault, FaultyDisk};
 use super::disk::gated::GatedDisk;
 use super::format::{FRAME_HEADER, FrameKind, FramePlace, SEGMENT_HEADER, frame_checksum, mark, segment_name, to_u64};
-use super::open::Intent;
-use super::open::read_format;
+use super::open::{Intent, read_format};
 use super::{FileEventStore, Options};
 
 const COMMITS: u64 = 10;
