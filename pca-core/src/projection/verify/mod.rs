@@ -140,7 +140,8 @@ impl DomainVerifier {
 
     fn enabled(&mut self, enabled: &CaEnabled, position: Position, faults: &mut Vec<DomainFault>) {
         self.certificates = self.certificates.saturating_add(1);
-        let ca = self.ca(&enabled.ca);
+        let unknown = Ca::begin(&stream::ca(&enabled.ca));
+        let ca = self.cas.get(&enabled.ca).unwrap_or(&unknown);
         self.must_be(&enabled.ca, &[CaState::NotEnabled], position, faults);
         if ca.next_generation() != enabled.generation {
             let (expected, found) = (ca.next_generation(), enabled.generation);
@@ -149,13 +150,13 @@ impl DomainVerifier {
         let mut issuer = None;
         if let Some(root) = ca.root() {
             self.must_be(root, &[CaState::Enabled], position, faults);
-            match self.ca(root).generation() {
-                Some(generation) => issuer = Some(generation.clone()),
+            match self.cas.get(root).and_then(Ca::generation) {
+                Some(generation) => issuer = Some(generation),
                 None => faults.push(DomainFault::NoIssuer { position, ca: root.clone() }),
             }
         }
         let family = ca.bought().map(|bought| bought.family);
-        let told = certificate::of_authority(enabled, family, ca.is_root(), issuer.as_ref(), self.signatures);
+        let told = certificate::of_authority(enabled, family, ca.is_root(), issuer, self.signatures);
         faults.extend(told.into_iter().map(|fault| DomainFault::Certificate { position, id: enabled.id, fault }));
         self.claim_serial(enabled.id, position, faults);
         if self.holder_keys.contains(&enabled.spki) {
@@ -172,7 +173,8 @@ impl DomainVerifier {
 
     fn issued(&mut self, issued: &CertificateIssued, position: Position, faults: &mut Vec<DomainFault>) {
         self.certificates = self.certificates.saturating_add(1);
-        let ca = self.ca(&issued.ca);
+        let unknown = Ca::begin(&stream::ca(&issued.ca));
+        let ca = self.cas.get(&issued.ca).unwrap_or(&unknown);
         self.must_be(&issued.ca, &[CaState::Enabled], position, faults);
         match ca.root() {
             Some(root) => self.must_be(root, &[CaState::Enabled], position, faults),
@@ -216,10 +218,6 @@ impl DomainVerifier {
         if published.covers >= position {
             faults.push(DomainFault::CrlCovers { position, covers: published.covers });
         }
-    }
-
-    fn ca(&self, id: &CaId) -> Ca {
-        self.cas.get(id).cloned().unwrap_or_else(|| Ca::begin(&stream::ca(id)))
     }
 
     fn must_be(&self, ca: &CaId, states: &[CaState], position: Position, faults: &mut Vec<DomainFault>) {
