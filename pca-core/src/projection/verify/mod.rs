@@ -92,9 +92,11 @@ impl DomainVerifier {
             let position = seal.first.plus(u64::try_from(index).unwrap_or(u64::MAX));
             match Event::decode(&view) {
                 Ok(event) => {
-                    let streams: Vec<StreamId> = view.streams().cloned().collect();
+                    // What an older shape concerned is not what it concerns once it is brought up to date.
+                    let newest = Event::KINDS.contains(&(view.kind(), view.schema()));
+                    let streams = newest.then(|| view.streams().cloned().collect::<Vec<StreamId>>());
                     let told = Told { event, position, time: seal.time, metadata: commit.metadata() };
-                    self.take(&told, &streams, &mut faults);
+                    self.take(&told, streams.as_deref(), &mut faults);
                 }
                 Err(error) => faults.push(DomainFault::Codec { position, error }),
             }
@@ -111,12 +113,12 @@ impl DomainVerifier {
         self.ledger.check().map_err(|fault| DomainFault::Ledger { position: self.position, fault })
     }
 
-    fn take(&mut self, told: &Told<'_>, streams: &[StreamId], faults: &mut Vec<DomainFault>) {
+    fn take(&mut self, told: &Told<'_>, streams: Option<&[StreamId]>, faults: &mut Vec<DomainFault>) {
         let position = told.position;
         let mut expected = told.event.streams();
         expected.sort_unstable();
         expected.dedup();
-        if expected != streams {
+        if streams.is_some_and(|streams| expected != streams) {
             faults.push(DomainFault::Streams { position, kind: told.event.kind() });
         }
         if let Err(fault) = self.ledger.apply(&told.event, told.metadata.decided_at) {

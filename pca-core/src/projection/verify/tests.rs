@@ -6,7 +6,7 @@ use super::*;
 use crate::domain::certificate::IssueCertificate;
 use crate::domain::event::{CaDisabled, CertificateRevoked, Der};
 use crate::domain::testing::Story;
-use crate::log::Timestamp;
+use crate::log::{Commit, CommitId, EncodedEvent, Head, Metadata, RequestDigest, Revision, Timestamp};
 use crate::projection::testing::{record, some_certificate};
 use crate::x509::{RevocationReason, SerialNumber};
 
@@ -250,9 +250,8 @@ fn k2_a_key_has_one_role() {
     );
 }
 
-#[test]
-fn l5_an_event_that_cannot_be_read_is_told() {
-    use crate::log::{Commit, CommitId, EncodedEvent, Head, Metadata, RequestDigest, Revision};
+/// An event in the stream `policy`, whatever it is.
+fn in_policy(event: EncodedEvent) -> Recorded {
     let stream = stream::policy();
     let metadata = Metadata {
         command: "x".into(),
@@ -264,11 +263,24 @@ fn l5_an_event_that_cannot_be_read_is_told() {
         wall_clock: None,
     };
     let guards = [(stream.clone(), Revision::ZERO)].into();
-    let event = EncodedEvent { kind: "Unheard".into(), schema: 1, streams: vec![stream], payload: vec![0x80] };
+    let event = EncodedEvent { streams: vec![stream], ..event };
     let commit = Commit::new(CommitId::new([1; 16]), RequestDigest::new([0; 32]), metadata, guards, &[event]).unwrap();
-    let recorded = Recorded::new(Head::GENESIS.seal(&commit), commit);
-    let faults = DomainVerifier::default().follow(&recorded);
+    Recorded::new(Head::GENESIS.seal(&commit), commit)
+}
+
+#[test]
+fn l5_an_event_that_cannot_be_read_is_told() {
+    let event = EncodedEvent { kind: "Unheard".into(), schema: 1, streams: vec![], payload: vec![0x80] };
+    let faults = DomainVerifier::default().follow(&in_policy(event));
     assert!(matches!(faults.as_slice(), [DomainFault::Codec { .. }]), "{faults:?}");
+}
+
+#[test]
+fn an_event_in_another_stream_than_it_concerns_is_told() {
+    let story = Story::issuing(1);
+    let (event, _) = story.events().iter().find(|(event, _)| matches!(event, Event::RootOrdered(_))).unwrap();
+    let faults = DomainVerifier::default().follow(&in_policy(event.encode().unwrap()));
+    assert!(matches!(faults.as_slice(), [DomainFault::Streams { kind: "RootOrdered", .. }]), "{faults:?}");
 }
 
 /// Every command that changes what the verifier looks at, by the rules themselves.
