@@ -14,8 +14,8 @@ use crate::x509::{
 };
 
 use super::enabling::{Above, C4, Candidate, EnabledCa, answer, check_path, claim, key_id, key_is_free, name_is_free};
-use super::ending::{public_key, unreadable};
 use super::rules::{C5, urls};
+use super::rules::{public_key, unreadable};
 
 const C6: Rule = Rule::new("C6");
 const O3: Rule = Rule::new("O3");
