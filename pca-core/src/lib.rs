@@ -5,4 +5,5 @@ pub mod domain;
 pub mod keys;
 pub mod log;
 pub mod ports;
+pub mod service;
 pub mod x509;

@@ -30,7 +30,11 @@ struct Case {
 }
 
 fn fields(prefix: &'static str) -> impl Strategy<Value = SubjectFields> {
-    let text = |limit: usize| proptest::option::of(proptest::string::string_regex(&format!("[a-zA-Z0-9 '()+,./:=?ü界🔑-]{{1,{limit}}}")).unwrap());
+    let text = |limit: usize| {
+        proptest::option::of(
+            proptest::string::string_regex(&format!("[a-zA-Z0-9 '()+,./:=?ü界🔑-]{{1,{limit}}}")).unwrap(),
+        )
+    };
     (text(50), text(64), text(64), proptest::option::of("[A-Z]{2}"), text(128), text(128)).prop_map(
         move |(common_name, organization, organizational_unit, country, state, locality)| SubjectFields {
             common_name: Some(format!("{prefix} {}", common_name.unwrap_or_default())),
@@ -60,7 +64,8 @@ fn dns_names() -> impl Strategy<Value = Vec<GeneralName>> {
 }
 
 fn client_names() -> impl Strategy<Value = Vec<GeneralName>> {
-    let email = "[a-z]{1,10}(\\.[a-z]{1,10})?@[a-z]{1,20}\\.example".prop_map(|text| GeneralName::email(&text).unwrap());
+    let email =
+        "[a-z]{1,10}(\\.[a-z]{1,10})?@[a-z]{1,20}\\.example".prop_map(|text| GeneralName::email(&text).unwrap());
     let uri = "spiffe://[a-z]{1,20}\\.example/[a-z/]{0,20}".prop_map(|text| GeneralName::uri(&text).unwrap());
     proptest::collection::vec(prop_oneof![email, uri], 0..5)
 }
@@ -77,14 +82,23 @@ fn cases() -> impl Strategy<Value = Case> {
         (fields("Client"), client_names()).prop_map(|(subject, names)| (Profile::Client, subject, names)),
         (fields("Record"), client_names()).prop_map(|(subject, names)| (Profile::DataEncryption, subject, names)),
     ];
-    (fields("Root"), fields("OA"), algorithms(), (10_u32..60, 1_u32..9, 1_u32..30), entity, any::<[u8; 10]>(), any::<bool>()).prop_map(
-        |(root, intermediate, mut algorithms, (a, b, c), (profile, subject, names), random, with_urls)| {
-            if profile == Profile::DataEncryption && algorithms[2] == Algorithm::Ed25519 {
-                algorithms[2] = Algorithm::EcdsaP256;
-            }
-            Case { root, intermediate, algorithms, years: (a, b, c), profile, subject, names, random, with_urls }
-        },
+    (
+        fields("Root"),
+        fields("OA"),
+        algorithms(),
+        (10_u32..60, 1_u32..9, 1_u32..30),
+        entity,
+        any::<[u8; 10]>(),
+        any::<bool>(),
     )
+        .prop_map(
+            |(root, intermediate, mut algorithms, (a, b, c), (profile, subject, names), random, with_urls)| {
+                if profile == Profile::DataEncryption && algorithms[2] == Algorithm::Ed25519 {
+                    algorithms[2] = Algorithm::EcdsaP256;
+                }
+                Case { root, intermediate, algorithms, years: (a, b, c), profile, subject, names, random, with_urls }
+            },
+        )
 }
 
 fn issue(case: &Case) -> (Authority, Authority, ParsedCertificate) {
@@ -109,8 +123,7 @@ fn issue(case: &Case) -> (Authority, Authority, ParsedCertificate) {
         names: names.names(),
     };
     assert_eq!(check_path(&[&root.certificate, &oa.certificate], &planned), []);
-    let certificate =
-        leaf(&oa, case.profile, &names, &holder, validity, SerialNumber::from_random(case.random), &urls);
+    let certificate = leaf(&oa, case.profile, &names, &holder, validity, SerialNumber::from_random(case.random), &urls);
     (root, oa, certificate)
 }
 
@@ -188,9 +201,10 @@ fn expected_extensions(
             Profile::Client => Some(rfc5280::ID_KP_CLIENT_AUTH),
             _ => None,
         };
-        list.extend(purpose.map(|purpose| {
-            extension(rfc5280::ID_CE_EXT_KEY_USAGE, false, &pkix::ExtendedKeyUsage(vec![purpose]))
-        }));
+        list.extend(
+            purpose
+                .map(|purpose| extension(rfc5280::ID_CE_EXT_KEY_USAGE, false, &pkix::ExtendedKeyUsage(vec![purpose]))),
+        );
         let names = &certificate.extensions().subject_alternative_names;
         if !names.is_empty() {
             let names = pkix::SubjectAltName(names.iter().map(oracle_name).collect());
@@ -200,7 +214,10 @@ fn expected_extensions(
     if with_urls {
         let urls = urls();
         let point = pkix::crl::dp::DistributionPoint {
-            distribution_point: Some(pkix::name::DistributionPointName::FullName(vec![uri(urls.crl.unwrap().as_str())])),
+            distribution_point: Some(pkix::name::DistributionPointName::FullName(vec![uri(urls
+                .crl
+                .unwrap()
+                .as_str())])),
             reasons: None,
             crl_issuer: None,
         };
@@ -326,7 +343,8 @@ fn an_uploaded_issuers_name_and_key_identifier_are_copied_octet_for_octet() {
     use x509_support::forge::{self, Forged};
     let holder = key(Algorithm::EcdsaP256, 4);
     // A name in strings that the platform would not write, and an SKI of another method.
-    let odd_name = forge::seq(&[&forge::tlv(0x31, &forge::seq(&[&forge::oid("2.5.4.3"), &forge::tlv(0x1e, &[0x4e, 0x16])]))]);
+    let odd_name =
+        forge::seq(&[&forge::tlv(0x31, &forge::seq(&[&forge::oid("2.5.4.3"), &forge::tlv(0x1e, &[0x4e, 0x16])]))]);
     let odd_identifier = [7; 8];
     let forged = Forged {
         version: vec![0xa0, 3, 2, 1, 2],

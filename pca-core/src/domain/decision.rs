@@ -162,6 +162,7 @@ impl From<Refusal> for Halt {
 pub struct Plan {
     events: Vec<Event>,
     to_sign: Vec<ToSign>,
+    standing: Vec<Event>,
 }
 
 /// Something to be signed.
@@ -213,11 +214,47 @@ impl Plan {
         self
     }
 
+    /// Adds something that a key signs only to show that it still can; what comes of it is thrown away (rule C7: a key
+    /// that cannot sign any more needs an explicit *without last CRL*). The words are no DER, so that they cannot be taken
+    /// for a certificate or a CRL.
+    #[must_use]
+    pub fn and_probe(self, key: KeyId, public_key: PublicKey) -> Self {
+        self.and_resigned(key, public_key, &b"pca: this key still signs"[..])
+    }
+
+    /// Says that an event of an earlier commit stands: what it was about is signed once more, and nothing new is to be
+    /// written (rule A3: periodic re-signing does not swell the log). A plan without [`events`](Self::events) is not
+    /// committed; its answer is rebuilt from [`standing`](Self::standing).
+    #[must_use]
+    pub fn and_standing(
+        mut self,
+        event: impl Into<Event>,
+        key: KeyId,
+        public_key: PublicKey,
+        tbs: impl Into<Arc<[u8]>>,
+    ) -> Self {
+        self.standing.push(event.into());
+        self.and_resigned(key, public_key, tbs)
+    }
+
+    fn and_resigned(mut self, key: KeyId, public_key: PublicKey, tbs: impl Into<Arc<[u8]>>) -> Self {
+        let algorithm = public_key.signature_algorithm();
+        self.to_sign.push(ToSign { key, public_key, algorithm, tbs: tbs.into(), end_entity: false, event: None });
+        self
+    }
+
+    /// Events of earlier commits that stand; only in a plan without events of its own.
+    #[must_use]
+    pub fn standing(&self) -> &[Event] {
+        &self.standing
+    }
+
     /// Joins another plan's events and signatures behind this one's.
     #[must_use]
     pub fn join(mut self, other: Self) -> Self {
         let offset = self.events.len();
         self.events.extend(other.events);
+        self.standing.extend(other.standing);
         self.to_sign.extend(other.to_sign.into_iter().map(|mut to_sign| {
             to_sign.event = to_sign.event.map(|event| event + offset);
             to_sign

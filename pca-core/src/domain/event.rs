@@ -296,6 +296,7 @@ pub struct RootOrdered {
     pub term_ends: Timestamp,
 }
 payload!(RootOrdered, |event| vec![
+    stream::enterprise(),
     stream::order(&event.order),
     stream::ca(&event.root),
     stream::ca(&event.intermediate),
@@ -549,6 +550,14 @@ pub struct GenerationEnd {
     pub key: KeyId,
     /// Whether a last CRL is to be signed before.
     pub last_crl: bool,
+    /// The CA's own certificate.
+    pub certificate: CertificateId,
+    /// SHA-256 of that certificate.
+    pub fingerprint: Digest,
+    /// Whether it was a root: relying parties must remove a trust anchor (rule C7).
+    pub root: bool,
+    /// Whether it was uploaded: the uploader's own copy of the key outlives ours (rule C7).
+    pub uploaded: bool,
 }
 
 /// A CA's certificate, subject and key were given up (rule C7).
@@ -580,8 +589,12 @@ payload!(CaRevoked, |event| vec![
 pub struct CaRemoved {
     /// The CA.
     pub ca: CaId,
+    /// Its key, if it still has one: that of an expired CA is to be destroyed (rule K3).
+    pub key: Option<KeyId>,
 }
-payload!(CaRemoved, |event| vec![stream::ca(&event.ca)]);
+payload!(CaRemoved, |event| core::iter::once(stream::ca(&event.ca))
+    .chain(event.key.as_ref().map(stream::key))
+    .collect());
 
 /// A CRL was signed (rule A3). The CRL itself is derived from the log; for a last one the signature is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -600,6 +613,9 @@ pub struct CrlPublished {
     pub next_update: Timestamp,
     /// How many entries.
     pub entries: u64,
+    /// Certificates whose validity ended before this instant have left it, as they stood on a CRL after their end;
+    /// absent on the first one (rule A3).
+    pub expired_before: Option<Timestamp>,
     /// Up to which position of the log it tells revocations.
     pub covers: Position,
     /// SHA-256 of the to-be-signed CRL.
@@ -757,13 +773,19 @@ pub struct KeyDelivered {
     pub recipient: String,
     /// Whether it was handed out unencrypted, as was asked for by name (rule K4).
     pub unencrypted: bool,
+    /// Whether the key ends with this delivery, as was asked for (rule K4).
+    pub destroy_after: bool,
 }
-payload!(KeyDelivered, |event| vec![stream::certificate(&event.id)]);
+payload!(KeyDelivered, |event| vec![stream::certificate(&event.id), stream::key(&event.key)]);
 
 /// A certificate left the list (rule A5).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CertificateRemoved {
     /// The certificate.
     pub id: CertificateId,
+    /// The key that the platform kept for the holder: it is to be destroyed (rule K4).
+    pub key: Option<KeyId>,
 }
-payload!(CertificateRemoved, |event| vec![stream::certificate(&event.id)]);
+payload!(CertificateRemoved, |event| {
+    core::iter::once(stream::certificate(&event.id)).chain(event.key.as_ref().map(stream::key)).collect()
+});

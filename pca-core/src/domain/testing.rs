@@ -385,6 +385,12 @@ impl Story {
         }
     }
 
+    /// Whether the story has a key.
+    #[must_use]
+    pub fn has_key(&self, id: &KeyId) -> bool {
+        self.keys.contains_key(id)
+    }
+
     /// The policy in force.
     #[must_use]
     pub fn policy_in_force(&self) -> Policy {

@@ -184,7 +184,7 @@ pub(super) fn decode(body: Arc<[u8]>, digest: Digest) -> Result<Commit, BodyErro
         reason: from.optional(Reader::text)?,
         correlation: from.optional(Reader::text)?,
     };
-    // A guard takes at least 11 octets and an event 17: a count beyond that is a lie, and nothing is allocated for it.
+    // A guard takes at least 11 octets and an event 16: a count beyond that is a lie, and nothing is allocated for it.
     let guard_count = from.count(11)?;
     let mut guards: Vec<Guard> = Vec::with_capacity(guard_count);
     for _ in 0..guard_count {
@@ -194,7 +194,7 @@ pub(super) fn decode(body: Arc<[u8]>, digest: Digest) -> Result<Commit, BodyErro
         }
         guards.push(Guard { stream, revision: Revision::new(u64::from_be_bytes(from.array()?)) });
     }
-    let event_count = from.count(17)?;
+    let event_count = from.count(16)?;
     if event_count == 0 {
         return Err(BodyError::NoEvents);
     }

@@ -166,7 +166,6 @@ impl Commit {
         })
     }
 
-    #[must_use]
     /// For each event in order, each stream that it concerns and the event's revision there.
     pub fn moves(&self) -> impl Iterator<Item = Move<'_>> {
         let mut next: Vec<Revision> = self.guards.iter().map(|guard| guard.revision).collect();

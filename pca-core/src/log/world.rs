@@ -212,7 +212,12 @@ impl<'w, F: Fold> Desk<'w, F> {
     /// Every stream that was looked at or claimed, at its revision.
     #[must_use]
     pub fn guards(&self) -> BTreeMap<StreamId, Revision> {
-        self.reads.borrow().iter().cloned().collect()
+        let mut guards = BTreeMap::new();
+        for (stream, revision) in self.reads.borrow().iter() {
+            let noted: &mut Revision = guards.entry(stream.clone()).or_insert(*revision);
+            *noted = (*noted).min(*revision);
+        }
+        guards
     }
 
     fn loaded(&self, stream: &StreamId) -> Option<&'w Loaded<F>> {
@@ -220,10 +225,8 @@ impl<'w, F: Fold> Desk<'w, F> {
     }
 
     fn note(&self, stream: &StreamId, revision: Revision) {
-        let mut reads = self.reads.borrow_mut();
-        if !reads.iter().any(|(noted, _)| noted == stream) {
-            reads.push((stream.clone(), revision));
-        }
+        // Kept as they come: a decision may look at tens of thousands of streams.
+        self.reads.borrow_mut().push((stream.clone(), revision));
     }
 }
 

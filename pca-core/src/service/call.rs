@@ -82,6 +82,11 @@ impl Call {
         Self { commit: Some(first.step(step)), key: None, ..self.clone() }
     }
 
+    /// The same call without its idempotency key.
+    pub(crate) fn unkeyed(&self) -> Self {
+        Self { commit: None, key: None, ..self.clone() }
+    }
+
     /// The commit id that the idempotency key stands for, if there is one.
     pub(crate) fn chosen_commit(&self) -> Option<CommitId> {
         self.commit.or_else(|| self.key.as_deref().map(CommitId::from_idempotency_key))

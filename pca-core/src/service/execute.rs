@@ -67,10 +67,11 @@ impl Pca {
             let Decision { plan, guards } = session.decide(command).await??;
             let signatures = inner.sign(plan.to_sign()).await?;
             let signed = plan.to_sign().iter().cloned().zip(signatures.iter().cloned()).collect();
-            let events = plan.complete(&signatures);
-            if events.is_empty() {
+            if plan.events().is_empty() {
+                let events = plan.standing().to_vec();
                 return Ok(Carried { events, signed, receipt: None, repeated: false });
             }
+            let events = plan.complete(&signatures);
             let encoded = events.iter().map(EventData::encode).collect::<Result<Vec<_>, _>>()?;
             let commit = Commit::new(identity.commit, identity.request, metadata.clone(), guards, &encoded)?;
             let answered = inner.store.commit(vec![commit]).await.into_iter().next();

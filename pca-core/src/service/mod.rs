@@ -5,29 +5,30 @@
 //! nothing done, dropped after it the command is done, and a repeat with the same idempotency key answers.
 
 mod authorizer;
-pub mod blocking;
+//pub mod blocking;
 mod bulk;
 mod call;
-mod download;
+//mod download;
 mod error;
 mod execute;
 mod issue;
 mod journal;
 mod lane;
 mod preview;
-mod process;
+//mod process;
 mod questions;
 mod recorder;
 mod session;
 mod time;
-mod typed;
+
 
 pub use authorizer::{Authorizer, OneAdministrator};
 pub use call::Call;
 pub use error::Error;
 pub use journal::{RefusalJournal, RefusedAttempt};
 pub use preview::{Moved, Preview};
-pub use process::Finished;
+//pub use download::{Download, Downloaded};
+//pub use process::{Ended, Finished, Swept, SweptKey};
 pub use recorder::{DecisionRecord, Recorder};
 
 use std::collections::HashMap;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::domain::event::Event;
-use crate::domain::{CaId, Command, Context, Desk, Evidence, Halt, Need, Plan, Refusal, Roll, RollEntry, State, ToSign, stream};
-use crate::keys::{KeyId, KeyRequest, SignRequest, Signature, software};
+use crate::domain::{CaId, Command, Context, Desk, Evidence, Halt, Need, Plan, Refusal, Roll, RollEntry, State, ToSign, Verification, stream};
+use crate::keys::{Algorithm, KeyId, KeyRequest, KeyUse, PrivateKey, SignRequest, Signature, software};
 use crate::log::{EventData, Position, Revision, StreamId, World};
 use crate::x509::CertificateId;
 
@@ -38,14 +38,32 @@ impl<'a> Session<'a> {
 
     /// Decides, fetching what the decision needs, until there is a plan or a refusal on a consistent, durable state.
     pub(super) async fn decide<C: Command>(&mut self, command: &C) -> Result<Result<Decision, Refusal>, Error> {
+        let brought = |ordinal| command.private_key(ordinal).cloned();
+        let decide = |desk: &Desk<'_>, context: &Context| {
+            command.decide(desk, context).map(|plan| Decision { plan, guards: desk.guards() })
+        };
+        self.settle(decide, brought).await
+    }
+
+    /// Answers a question, fetching what it needs.
+    pub(super) async fn ask<T>(
+        &mut self,
+        question: impl Fn(&Desk<'_>, &Context) -> Result<T, Halt>,
+    ) -> Result<Result<T, Refusal>, Error> {
+        self.settle(question, |_| None).await
+    }
+
+    async fn settle<T>(
+        &mut self,
+        decide: impl Fn(&Desk<'_>, &Context) -> Result<T, Halt>,
+        brought: impl Fn(u32) -> Option<PrivateKey>,
+    ) -> Result<Result<T, Refusal>, Error> {
         loop {
-            let outcome = {
-                let desk = Desk::new(self.world.desk(), &self.evidence);
-                command.decide(&desk, &self.context).map(|plan| Decision { plan, guards: desk.guards() })
-            };
+            let outcome = decide(&Desk::new(self.world.desk(), &self.evidence), &self.context);
             match outcome {
-                Ok(decision) => return Ok(Ok(decision)),
-                Err(Halt::Needs(need)) => self.fetch(command, need).await?,
+                Ok(decided) => return Ok(Ok(decided)),
+                Err(Halt::Needs(Need::Import { ordinal })) => self.import(ordinal, brought(ordinal)).await?,
+                Err(Halt::Needs(need)) => self.fetch(need).await?,
                 Err(Halt::Refused(refusal)) => {
                     if !self.refresh().await? {
                         return Ok(Err(refusal));
@@ -70,63 +88,110 @@ impl<'a> Session<'a> {
         Ok(moved)
     }
 
-    /// Loads a stream, on top of what is known of it from earlier commands.
-    pub(super) async fn load(&mut self, stream: &StreamId) -> Result<(), Error> {
-        let known = self.inner.known(stream);
-        let revision = known.as_ref().map_or(Revision::ZERO, |(revision, _)| *revision);
-        let read = self.inner.store.read(&[(stream.clone(), revision)], Position::MAX).await?;
-        if let Some((revision, fold)) = known {
-            self.world.insert(stream.clone(), revision, fold);
+    /// Loads streams, on top of what is known of them from earlier commands.
+    async fn load(&mut self, streams: &[StreamId]) -> Result<(), Error> {
+        let mut wanted = Vec::with_capacity(streams.len());
+        for stream in streams {
+            let known = self.inner.known(stream);
+            wanted.push((stream.clone(), known.as_ref().map_or(Revision::ZERO, |(revision, _)| *revision)));
+            if let Some((revision, fold)) = known {
+                self.world.insert(stream.clone(), revision, fold);
+            }
         }
+        let read = self.inner.store.read(&wanted, Position::MAX).await?;
         for slice in &read.streams {
             self.world.apply(slice)?;
+            self.inner.learn(&self.world, &slice.stream);
         }
-        self.inner.learn(&self.world, stream);
         Ok(())
     }
 
-    async fn fetch<C: Command>(&mut self, command: &C, need: Need) -> Result<(), Error> {
+    async fn import(&mut self, ordinal: u32, key: Option<PrivateKey>) -> Result<(), Error> {
+        let key = key.ok_or_else(|| inconsistent("the request brings no such key"))?;
+        let public_key = if self.rehearsed {
+            key.public_key().clone()
+        } else {
+            self.inner.keys.import(&KeyId::derive(&self.context.commit, ordinal), key).await?
+        };
+        self.evidence.keys.insert(ordinal, public_key);
+        Ok(())
+    }
+
+    /// Fetches what a decision needs: streams in one read, keys in one batch.
+    async fn fetch(&mut self, need: Need) -> Result<(), Error> {
+        let mut needs = Needs::default();
+        needs.sort(need);
+        if !needs.streams.is_empty() {
+            self.load(&needs.streams).await?;
+        }
+        if !needs.keys.is_empty() {
+            self.generate(&needs.keys).await?;
+        }
+        for asked in needs.verifications {
+            let verdict = software::verify(&asked.key, asked.algorithm, &asked.message, &asked.signature).is_ok();
+            self.evidence.verified.insert(asked.digest(), verdict);
+        }
+        for ca in needs.rolls {
+            let roll = self.inner.roll(&ca).await?;
+            self.load(&[stream::quota(&ca)]).await?;
+            self.evidence.rolls.insert(ca, Arc::new(roll));
+        }
+        if needs.import {
+            return Err(inconsistent("a key is imported only by itself, from the request that brings it"));
+        }
+        Ok(())
+    }
+
+    async fn generate(&mut self, wanted: &[(u32, Algorithm, KeyUse)]) -> Result<(), Error> {
+        if self.rehearsed {
+            for (ordinal, algorithm, _) in wanted {
+                self.evidence.keys.insert(*ordinal, rehearse_key(*algorithm)?);
+            }
+            return Ok(());
+        }
+        let requests: Vec<KeyRequest> = wanted
+            .iter()
+            .map(|(ordinal, algorithm, key_use)| KeyRequest {
+                id: KeyId::derive(&self.context.commit, *ordinal),
+                algorithm: *algorithm,
+                key_use: *key_use,
+            })
+            .collect();
+        let made = self.inner.keys.generate(&requests).await;
+        if made.len() != wanted.len() {
+            return Err(inconsistent("the key store made another number of keys than was asked for"));
+        }
+        for ((ordinal, ..), made) in wanted.iter().zip(made) {
+            self.evidence.keys.insert(*ordinal, made?);
+        }
+        Ok(())
+    }
+}
+
+/// Needs by kind.
+#[derive(Default)]
+struct Needs {
+    streams: Vec<StreamId>,
+    keys: Vec<(u32, Algorithm, KeyUse)>,
+    verifications: Vec<Verification>,
+    rolls: Vec<CaId>,
+    import: bool,
+}
+
+impl Needs {
+    fn sort(&mut self, need: Need) {
         match need {
-            Need::Stream(stream) => self.load(&stream).await,
-            Need::Key { ordinal, algorithm, key_use } => {
-                let public_key = if self.rehearsed {
-                    rehearse_key(algorithm)?
-                } else {
-                    let id = KeyId::derive(&self.context.commit, ordinal);
-                    let request = KeyRequest { id, algorithm, key_use };
-                    let made = self.inner.keys.generate(core::slice::from_ref(&request)).await;
-                    made.into_iter().next().ok_or_else(|| inconsistent("the key store made no key"))??
-                };
-                self.evidence.keys.insert(ordinal, public_key);
-                Ok(())
-            }
-            Need::Import { ordinal } => {
-                let key = command.private_key(ordinal).ok_or_else(|| inconsistent("the request brings no such key"))?;
-                let public_key = if self.rehearsed {
-                    key.public_key().clone()
-                } else {
-                    let id = KeyId::derive(&self.context.commit, ordinal);
-                    self.inner.keys.import(&id, key.clone()).await?
-                };
-                self.evidence.keys.insert(ordinal, public_key);
-                Ok(())
-            }
-            Need::Verification(asked) => {
-                let verdict = software::verify(&asked.key, asked.algorithm, &asked.message, &asked.signature).is_ok();
-                self.evidence.verified.insert(asked.digest(), verdict);
-                Ok(())
-            }
-            Need::Roll(ca) => {
-                let roll = self.inner.roll(&ca).await?;
-                self.load(&stream::quota(&ca)).await?;
-                self.evidence.rolls.insert(ca, Arc::new(roll));
-                Ok(())
-            }
+            Need::Stream(stream) => self.streams.push(stream),
+            Need::Key { ordinal, algorithm, key_use } => self.keys.push((ordinal, algorithm, key_use)),
+            Need::Verification(verification) => self.verifications.push(verification),
+            Need::Roll(ca) => self.rolls.push(ca),
+            Need::Import { .. } => self.import = true,
+            Need::All(needs) => needs.into_iter().for_each(|need| self.sort(need)),
         }
     }
 }
 
-fn rehearse_key(algorithm: crate::keys::Algorithm) -> Result<crate::keys::PublicKey, Error> {
+fn rehearse_key(algorithm: Algorithm) -> Result<crate::keys::PublicKey, Error> {
     let key = software::default_backend().generate(algorithm);
     key.map(|key| key.public_key().clone()).map_err(|failure| inconsistent(&failure.to_string()))
 }

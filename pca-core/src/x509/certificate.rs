@@ -7,15 +7,16 @@ use const_oid::ObjectIdentifier;
 
 use super::der::{Writer, tag};
 use super::extension::{
-    AuthorityUrls, KeyUsage, write_authority_key_identifier, write_authority_urls, write_basic_constraints,
-    write_certificate_policies, write_extended_key_usage, write_key_usage, write_subject_alternative_names,
-    write_subject_key_identifier,
+    write_authority_key_identifier, write_basic_constraints, write_certificate_policies, write_extended_key_usage,
+    write_key_usage, write_subject_alternative_names, write_subject_key_identifier,
 };
 use super::name::DistinguishedName;
 use super::profile::{Profile, ProfileError};
 use super::san::GeneralName;
 use super::serial::SerialNumber;
 use super::signature::{algorithm_identifier, write_algorithm};
+use super::urls::{AuthorityUrls, write_authority_urls};
+use super::usage::KeyUsage;
 use super::validity::Validity;
 use crate::keys::{KeyKind, PublicKey, SignatureAlgorithm};
 

@@ -3,12 +3,12 @@
 use const_oid::ObjectIdentifier;
 
 use super::constraints::ConstraintViolation;
-use super::extension::KeyUsage;
 use super::name::DistinguishedName;
 use super::oid;
 use super::parsed::ParsedCertificate;
 use super::profile::Profile;
 use super::san::GeneralName;
+use super::usage::KeyUsage;
 use super::validity::Validity;
 use crate::keys::Family;
 use crate::log::Timestamp;
@@ -61,10 +61,10 @@ pub fn check_path(issuers: &[&ParsedCertificate], planned: &Planned<'_>) -> Vec<
             });
         }
     }
-    if let Ok(key) = root.public_key() {
-        if key.family() != planned.family {
-            violations.push(PathViolation::Family { expected: key.family(), found: planned.family });
-        }
+    if let Ok(key) = root.public_key()
+        && key.family() != planned.family
+    {
+        violations.push(PathViolation::Family { expected: key.family(), found: planned.family });
     }
     for (depth, issuer) in issuers.iter().enumerate() {
         check_issuer(issuer, issuers.len() - depth - 1, planned, &mut violations);
@@ -251,10 +251,10 @@ fn check_issuer(issuer: &ParsedCertificate, below: usize, planned: &Planned<'_>,
         PlannedRole::EndEntity { .. } => below,
         PlannedRole::Intermediate { .. } => below + 1,
     };
-    if let Some(allowed) = extensions.basic_constraints.and_then(|constraints| constraints.path_length) {
-        if usize::try_from(allowed).is_ok_and(|allowed| needed > allowed) {
-            violations.push(PathViolation::PathLength { issuer: subject(), allowed, needed });
-        }
+    if let Some(allowed) = extensions.basic_constraints.and_then(|constraints| constraints.path_length)
+        && usize::try_from(allowed).is_ok_and(|allowed| needed > allowed)
+    {
+        violations.push(PathViolation::PathLength { issuer: subject(), allowed, needed });
     }
     if planned.validity.not_after() > issuer.not_after() {
         violations.push(PathViolation::Validity {
@@ -270,16 +270,16 @@ fn check_issuer(issuer: &ParsedCertificate, below: usize, planned: &Planned<'_>,
             issuer: subject(),
         });
     }
-    if let (PlannedRole::EndEntity { profile }, Some(allowed)) = (planned.role, &extensions.extended_key_usage) {
-        if !allowed.contains(&oid::ANY_EXTENDED_KEY_USAGE) {
-            violations.extend(
-                profile
-                    .purposes()
-                    .iter()
-                    .filter(|purpose| !allowed.contains(purpose))
-                    .map(|purpose| PathViolation::Purpose { issuer: subject(), purpose: *purpose }),
-            );
-        }
+    if let (PlannedRole::EndEntity { profile }, Some(allowed)) = (planned.role, &extensions.extended_key_usage)
+        && !allowed.contains(&oid::ANY_EXTENDED_KEY_USAGE)
+    {
+        violations.extend(
+            profile
+                .purposes()
+                .iter()
+                .filter(|purpose| !allowed.contains(purpose))
+                .map(|purpose| PathViolation::Purpose { issuer: subject(), purpose: *purpose }),
+        );
     }
     if let Some(constraints) = &extensions.name_constraints {
         violations.extend(

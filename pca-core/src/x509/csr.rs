@@ -63,7 +63,7 @@ impl VerifiedCsr {
         reader.end()?;
         let algorithm = read_algorithm(algorithm)?;
         verify(&public_key, algorithm, info.raw, signature).map_err(CsrError::Possession)?;
-        Ok(Self(Arc::new(Facts { subject, public_key, requested, der: der.into() })))
+        Ok(Self(Arc::new(Facts { subject, public_key, requested, der: der.as_ref().into() })))
     }
 
     /// The octets, as DER.
@@ -178,7 +178,8 @@ pub fn csr_tbs(subject: &DistinguishedName, public_key: &PublicKey, names: &[Gen
 /// for a CA certificate with this path length.
 #[must_use]
 pub fn ca_csr_tbs(subject: &DistinguishedName, public_key: &PublicKey, path_length: Option<u8>) -> Vec<u8> {
-    use super::extension::{KeyUsage, write_basic_constraints, write_key_usage, write_subject_key_identifier};
+    use super::extension::{write_basic_constraints, write_key_usage, write_subject_key_identifier};
+    use super::usage::KeyUsage;
     write_request(subject, public_key, |w| {
         write_extension_request(w, |w| {
             write_basic_constraints(w, true, path_length);

@@ -1,9 +1,10 @@
 //! Subject and names of an end entity, by profile (rules C4, I2, I4).
 
 use super::host::Wildcards;
-use super::name::{CommonName, DistinguishedName, SubjectField, SubjectFields, SubjectViolation};
+use super::name::DistinguishedName;
 use super::profile::Profile;
 use super::san::{GeneralName, NameError, NameKind, distinct_names, server_name};
+use super::subject::{CommonName, SubjectField, SubjectFields, SubjectViolation};
 
 /// The subject and the alternative names of a certificate, as they will be written.
 #[derive(Clone, Debug, PartialEq, Eq)]

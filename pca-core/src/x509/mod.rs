@@ -16,6 +16,7 @@
 //! Nothing here signs, keeps time or draws randomness. What was received keeps its octets; what is told wrong tells what
 //! would be right.
 
+mod address;
 mod certificate;
 mod chain;
 mod constraints;
@@ -24,6 +25,7 @@ mod csr;
 mod der;
 mod entity;
 mod extension;
+mod finding;
 mod host;
 mod name;
 mod oid;
@@ -35,11 +37,15 @@ mod reason;
 mod san;
 mod serial;
 mod signature;
+mod subject;
 mod upload;
+mod urls;
+mod usage;
 mod validity;
 
 pub use const_oid::ObjectIdentifier;
 
+pub use address::{EmailAddress, EmailProblem, Uri, UriProblem};
 pub use certificate::{CaCertificate, Issuer, Leaf, LeafTemplate, assemble};
 pub use chain::{Fit, PathViolation, Planned, PlannedRole, ValidityLimit, check_path, fit_validity};
 pub use constraints::{ConstraintViolation, NameConstraints};
@@ -47,24 +53,20 @@ pub use crl::{Crl, CrlEntry};
 pub use csr::{CsrError, VerifiedCsr, ca_csr_tbs, csr_tbs};
 pub use der::{DerError, Malformed};
 pub use entity::{EntityNames, EntityViolation};
-pub use extension::{
-    AuthorityKeyIdentifier, AuthorityUrls, BasicConstraints, ExtensionError, Extensions, HttpUrl, HttpUrlError,
-    KeyUsage,
-};
+pub use extension::{AuthorityKeyIdentifier, BasicConstraints, ExtensionError, Extensions};
+pub use finding::{Severity, UploadFinding};
 pub use host::{DnsName, DnsNameError, DnsNameProblem, Wildcards};
-pub use name::{CommonName, DistinguishedName, NameHash, NameHashError, SubjectField, SubjectFields, SubjectViolation};
+pub use name::{DistinguishedName, NameHash, NameHashError};
 pub use parsed::{CertificateError, MAX_CERTIFICATE, ParsedCertificate, SignatureError};
 pub use parsed_crl::{CrlError, MAX_CRL, ParsedCrl};
 pub use pem::{MAX_PEM, PemError};
 pub use profile::{Profile, ProfileError, UnknownProfile};
 pub use reason::{RevocationReason, UnknownReason};
-pub use san::{
-    EmailAddress, EmailProblem, GeneralName, MAX_NAMES, NameError, NameKind, Uri, UriProblem, common_name_is_dns,
-    distinct_names, server_name,
-};
+pub use san::{GeneralName, MAX_NAMES, NameError, NameKind, common_name_is_dns, distinct_names, server_name};
 pub use serial::{CertificateId, CertificateIdError, SerialNumber, SerialNumberError};
 pub use signature::{SignatureAlgorithmError, WeakHash};
-pub use upload::{
-    CheckedUpload, Expectation, Role, Severity, UploadError, UploadFinding, certificate_findings, check_upload, judge,
-};
+pub use subject::{CommonName, SubjectField, SubjectFields, SubjectViolation};
+pub use upload::{CheckedUpload, Expectation, Role, UploadError, certificate_findings, check_upload, judge};
+pub use urls::{AuthorityUrls, HttpUrl, HttpUrlError};
+pub use usage::KeyUsage;
 pub use validity::{Validity, ValidityError, plus_days, plus_months, plus_years};

@@ -45,7 +45,7 @@ impl ParsedCrl {
         if octets.first() == Some(&tag::SEQUENCE) {
             return Self::from_der(octets.to_vec());
         }
-        Self::from_der(super::pem::pem_or_der(octets, &["X509 CRL"])?)
+        Self::from_der(super::pem::pem_or_der(octets, &["X509 CRL"])?.into_owned())
     }
 
     /// Reads DER.

@@ -1,5 +1,7 @@
 //! PEM files as people hand them over (RFC 7468), read with forgiveness for text around and between.
 
+use std::borrow::Cow;
+
 use x509_parser::pem::Pem;
 
 /// The largest PEM file that is read, in octets (rule G4).
@@ -50,11 +52,14 @@ pub(crate) fn first(text: &[u8], labels: &[&'static str]) -> Result<Vec<u8>, Pem
 }
 
 /// DER as it is, or the content of the first PEM block that has one of the labels.
-pub(crate) fn pem_or_der(octets: &[u8], labels: &[&'static str]) -> Result<Vec<u8>, PemError> {
+pub(crate) fn pem_or_der<'a>(octets: &'a [u8], labels: &[&'static str]) -> Result<Cow<'a, [u8]>, PemError> {
     const MARK: &[u8] = b"-----BEGIN ";
-    if octets.first() != Some(&0x30) && octets.windows(MARK.len()).any(|window| window == MARK) {
-        first(octets, labels)
+    // The octet that every certificate, request and list begins with in DER.
+    let looks_like_der = octets.first() == Some(&0x30);
+    let start = octets.get(..MAX_PEM).unwrap_or(octets);
+    if !looks_like_der && start.windows(MARK.len()).any(|window| window == MARK) {
+        first(octets, labels).map(Cow::Owned)
     } else {
-        Ok(octets.to_vec())
+        Ok(Cow::Borrowed(octets))
     }
 }

@@ -6,9 +6,9 @@ use core::str::FromStr;
 use const_oid::ObjectIdentifier;
 use serde::{Deserialize, Serialize};
 
-use super::extension::KeyUsage;
 use super::oid;
 use super::san::NameKind;
+use super::usage::KeyUsage;
 use crate::keys::KeyKind;
 
 /// The kinds of end-entity certificates (rule I2).

@@ -62,8 +62,14 @@ impl Authority {
     }
 }
 
-pub fn root_with(subject: &DistinguishedName, key: PrivateKey, validity: Validity, path_length: Option<u8>) -> Authority {
-    let tbs = CaCertificate { serial: serial(1), validity, subject, public_key: key.public_key(), path_length }.root_tbs();
+pub fn root_with(
+    subject: &DistinguishedName,
+    key: PrivateKey,
+    validity: Validity,
+    path_length: Option<u8>,
+) -> Authority {
+    let tbs =
+        CaCertificate { serial: serial(1), validity, subject, public_key: key.public_key(), path_length }.root_tbs();
     Authority { certificate: ParsedCertificate::from_der(&sign(&tbs, &key)).unwrap(), key }
 }
 
@@ -99,8 +105,7 @@ pub fn leaf(
     urls: &AuthorityUrls,
 ) -> ParsedCertificate {
     let template = LeafTemplate::new(&issuer.issuer(), profile, urls, &[]);
-    let leaf =
-        Leaf { serial, validity, subject: names.subject(), public_key: key.public_key(), names: names.names() };
+    let leaf = Leaf { serial, validity, subject: names.subject(), public_key: key.public_key(), names: names.names() };
     ParsedCertificate::from_der(&sign(&template.tbs(&leaf).unwrap(), &issuer.key)).unwrap()
 }
 
@@ -193,11 +198,8 @@ pub mod forge {
     impl Forged {
         pub fn tbs(&self) -> Vec<u8> {
             let time = |text: &str| tlv(if text.len() == 13 { 0x17 } else { 0x18 }, text.as_bytes());
-            let extensions = if self.extensions.is_empty() {
-                Vec::new()
-            } else {
-                tlv(0xa3, &tlv(0x30, &self.extensions.concat()))
-            };
+            let extensions =
+                if self.extensions.is_empty() { Vec::new() } else { tlv(0xa3, &tlv(0x30, &self.extensions.concat())) };
             seq(&[
                 &self.version,
                 &tlv(2, &self.serial),

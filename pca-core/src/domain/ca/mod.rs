@@ -1,12 +1,40 @@
 //! Certificate authorities: roots and intermediates over all their generations.
 
+mod configure;
+mod disable;
+mod enable_create;
+mod enabling;
+mod ending;
+mod preview;
+mod reenable;
+mod remove;
+mod reset;
+mod revoke;
+mod rules;
+#[cfg(test)]
+pub(crate) mod testing;
+mod unfinished;
+
+pub use configure::{ConfigureCa, Configured};
+pub use disable::{DisableCa, Disabled};
+pub use enable_create::{EnableByCreating, Lifetime};
+pub use enabling::EnabledCa;
+pub use ending::{EndedCa, Ending, EndingAnswer, TrustAnchor};
+pub use preview::{Foreseen, ForeseenCa, Preview};
+pub use reenable::{ReenableCa, Reenabled};
+pub use remove::{RemoveCa, RemovedCa};
+pub use reset::ResetCa;
+pub use revoke::RevokeCa;
+pub use unfinished::{Step, unfinished};
+
 use std::sync::Arc;
 
 use crate::keys::{Family, KeyId};
 use crate::log::{Digest, Fold, Moment, Position, StreamId, Timestamp};
-use crate::x509::{CertificateId, NameHash, ParsedCertificate, RevocationReason};
+use crate::x509::{CertificateId, LeafTemplate, NameHash, ParsedCertificate, Profile, RevocationReason};
 
-use super::event::{Addresses, Der, Event, GenerationEnd};
+use super::certificate::Templates;
+use super::event::{Addresses, CrlPublished, Der, EnableMode, Event, GenerationEnd};
 use super::{CaId, OrderId};
 
 /// Where a CA stands (rules, *Certificate authorities*). That its certificate or its term has expired is a matter of
@@ -61,6 +89,8 @@ pub struct Ca {
     generation: Option<Generation>,
     ended: Vec<EndedGeneration>,
     addresses: Addresses,
+    left_key: Option<KeyId>,
+    templates: Templates,
 }
 
 /// What was bought.
@@ -99,6 +129,22 @@ pub struct Generation {
     pub not_after: Timestamp,
     /// When it was enabled.
     pub enabled_at: Timestamp,
+    /// How it got the certificate (rule C2).
+    pub mode: EnableMode,
+}
+
+impl Generation {
+    /// Whether the caller brought key and certificate: their own copy of the key outlives ours (rule C7).
+    #[must_use]
+    pub fn is_uploaded(&self) -> bool {
+        matches!(self.mode, EnableMode::Uploaded { .. })
+    }
+
+    /// Whether its last second of validity has passed.
+    #[must_use]
+    pub fn has_expired(&self, now: Timestamp) -> bool {
+        now.floor_to_second() > self.not_after
+    }
 }
 
 /// A generation that was reset or revoked, and how far its end has been carried out (rule C7).
@@ -112,8 +158,10 @@ pub struct EndedGeneration {
     pub at: Timestamp,
     /// Up to which position.
     pub position: Position,
-    /// Whether its last CRL was signed.
+    /// Whether its last CRL was signed, or is not to be signed.
     pub last_crl: bool,
+    /// Its last CRL with the signature, once it was signed.
+    pub published: Option<Box<CrlPublished>>,
     /// Whether its key was destroyed.
     pub key_destroyed: bool,
 }
@@ -192,6 +240,19 @@ impl Ca {
         &self.addresses
     }
 
+    /// The key of a CA that left the list while it had one, until the key is destroyed (rules R6, K3).
+    #[must_use]
+    pub fn left_key(&self) -> Option<&KeyId> {
+        self.left_key.as_ref()
+    }
+
+    /// What stays the same in all certificates of a profile that it issues now, encoded once; nothing if it has no
+    /// certificate, or one that cannot be read.
+    #[must_use]
+    pub fn template(&self, profile: Profile) -> Option<&LeafTemplate> {
+        self.templates.of(profile, self.generation()?, &self.addresses)
+    }
+
     fn end(&mut self, end: &GenerationEnd, state: CaState, moment: &Moment<'_>) {
         self.state = state;
         if let Some(generation) = self.generation.take() {
@@ -201,6 +262,7 @@ impl Ca {
                 at: moment.time,
                 position: moment.position,
                 last_crl: !end.last_crl,
+                published: None,
                 key_destroyed: false,
             });
         }
@@ -260,6 +322,7 @@ impl Fold for Ca {
             Event::CaEnabled(enabled) => {
                 self.state = CaState::Enabled;
                 self.addresses = enabled.addresses.clone();
+                self.templates = Templates::default();
                 self.generation = Some(Generation {
                     number: enabled.generation,
                     parsed: ParsedCertificate::from_der(enabled.certificate.as_bytes()).ok().map(Arc::new),
@@ -271,9 +334,13 @@ impl Fold for Ca {
                     not_before: enabled.not_before,
                     not_after: enabled.not_after,
                     enabled_at: moment.time,
+                    mode: enabled.mode.clone(),
                 });
             }
-            Event::CaConfigured(configured) => self.addresses = configured.addresses.clone(),
+            Event::CaConfigured(configured) => {
+                self.addresses = configured.addresses.clone();
+                self.templates = Templates::default();
+            }
             Event::CaDisabled(_) => self.state = CaState::Disabled,
             Event::CaReenabled(_) => self.state = CaState::Enabled,
             Event::CaReset(reset) => self.end(&reset.end, CaState::NotEnabled, moment),
@@ -282,14 +349,19 @@ impl Fold for Ca {
                 let ended = self.ended.iter_mut().find(|ended| ended.end.generation == published.generation);
                 if let Some(ended) = ended {
                     ended.last_crl = true;
+                    ended.published = Some(Box::new(published.clone()));
                 }
             }
             Event::KeyDestroyed(destroyed) => {
                 if let Some(ended) = self.ended.iter_mut().find(|ended| ended.end.key == destroyed.key) {
                     ended.key_destroyed = true;
                 }
+                self.left_key.take_if(|key| *key == destroyed.key);
             }
-            Event::CaRemoved(_) => self.state = CaState::Removed,
+            Event::CaRemoved(removed) => {
+                self.state = CaState::Removed;
+                self.left_key = removed.key.clone();
+            }
             _ => {}
         }
     }

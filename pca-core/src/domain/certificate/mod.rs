@@ -1,5 +1,19 @@
 //! Certificates for holders: issue, revocation, delivery, removal.
 
+mod holder;
+mod issue;
+mod issuer;
+mod key_source;
+mod names;
+mod template;
+mod validity;
+
+pub use issue::{IssueCertificate, Issued};
+pub use key_source::KeySource;
+pub use names::{NameRequest, NameRequestError};
+pub use template::Templates;
+pub use validity::DEFAULT_DAYS;
+
 use crate::keys::KeyId;
 use crate::log::{Fold, Moment, StreamId, Timestamp};
 use crate::x509::RevocationReason;
@@ -15,6 +29,7 @@ pub struct Certificate {
     authority: Option<Authority>,
     revoked: Option<Revocation>,
     key_delivered: u32,
+    key_ending: bool,
     key_destroyed: bool,
     removed: bool,
 }
@@ -74,6 +89,13 @@ impl Certificate {
         self.issued.as_ref().and_then(|issued| issued.key.as_ref()).filter(|_| !self.key_destroyed)
     }
 
+    /// Whether the end of its key is decided, and perhaps carried out: at a delivery that asked for it, or at removal
+    /// (rule K4).
+    #[must_use]
+    pub fn is_key_ending(&self) -> bool {
+        self.key_ending
+    }
+
     /// How often its key was handed out.
     #[must_use]
     pub fn keys_delivered(&self) -> u32 {
@@ -115,9 +137,15 @@ impl Fold for Certificate {
                 });
             }
             Event::HoldReleased(_) => self.revoked = None,
-            Event::KeyDelivered(_) => self.key_delivered = self.key_delivered.saturating_add(1),
+            Event::KeyDelivered(delivered) => {
+                self.key_delivered = self.key_delivered.saturating_add(1);
+                self.key_ending |= delivered.destroy_after;
+            }
             Event::KeyDestroyed(_) => self.key_destroyed = true,
-            Event::CertificateRemoved(_) => self.removed = true,
+            Event::CertificateRemoved(_) => {
+                self.removed = true;
+                self.key_ending = true;
+            }
             _ => {}
         }
     }

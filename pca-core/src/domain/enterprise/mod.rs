@@ -6,12 +6,14 @@ pub use found::{FoundEnterprise, Founded};
 
 use crate::log::{Fold, Moment, StreamId};
 
+use super::CaId;
 use super::event::Event;
 
 /// The fold of the stream `enterprise`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Enterprise {
     founded: Option<Facts>,
+    roots: Vec<CaId>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +35,12 @@ impl Enterprise {
         self.founded.as_ref().and_then(|founded| founded.name.as_deref())
     }
 
+    /// Every root that was bought, in order; each knows its intermediates.
+    #[must_use]
+    pub fn roots(&self) -> &[CaId] {
+        &self.roots
+    }
+
     /// Whether the log takes its time from the caller (rule L9).
     #[must_use]
     pub fn is_rehearsal(&self) -> bool {
@@ -48,8 +56,12 @@ impl Fold for Enterprise {
     }
 
     fn evolve(&mut self, event: &Event, _: &Moment<'_>) {
-        if let Event::EnterpriseFounded(founded) = event {
-            self.founded = Some(Facts { name: founded.name.clone(), rehearsal: founded.rehearsal });
+        match event {
+            Event::EnterpriseFounded(founded) => {
+                self.founded = Some(Facts { name: founded.name.clone(), rehearsal: founded.rehearsal });
+            }
+            Event::RootOrdered(ordered) => self.roots.push(ordered.root.clone()),
+            _ => {}
         }
     }
 }

@@ -1,5 +1,11 @@
 //! Keys and names as the log sees them: lives of keys (rule K3), roles of public keys (rule K2), owners of names (rule C4).
 
+mod abandon;
+mod confirm;
+
+pub use abandon::{AbandonKey, AbandonedKey};
+pub use confirm::{ConfirmKeyDestroyed, KeyGone, is_over};
+
 use crate::log::{Fold, Moment, StreamId};
 use crate::x509::CertificateId;
 
@@ -34,6 +40,11 @@ impl Fold for KeyState {
             Event::CertificateIssued(issued) => *self = Self::Living(KeyOwner::Certificate(issued.id)),
             Event::CaReset(reset) => *self = Self::Ending(KeyOwner::Ca(reset.end.ca.clone())),
             Event::CaRevoked(revoked) => *self = Self::Ending(KeyOwner::Ca(revoked.end.ca.clone())),
+            Event::CaRemoved(removed) => *self = Self::Ending(KeyOwner::Ca(removed.ca.clone())),
+            Event::KeyDelivered(delivered) if delivered.destroy_after => {
+                *self = Self::Ending(KeyOwner::Certificate(delivered.id));
+            }
+            Event::CertificateRemoved(removed) => *self = Self::Ending(KeyOwner::Certificate(removed.id)),
             Event::KeyDestroyed(_) | Event::KeyAbandoned(_) => *self = Self::Ended,
             _ => {}
         }

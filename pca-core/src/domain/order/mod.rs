@@ -1,5 +1,28 @@
 //! Orders and refunds.
 
+mod buy_intermediate;
+mod buy_quota;
+mod buy_root;
+mod eligibility;
+mod extend;
+mod money;
+mod refund;
+pub(crate) mod standing;
+#[cfg(test)]
+pub(crate) mod story;
+mod term;
+
+pub use buy_intermediate::{BuyIntermediate, IntermediateBought};
+pub use buy_quota::{BuyQuota, QuotaBought};
+pub use buy_root::{BuyRoot, RootBought};
+pub use eligibility::{RefundEligibility, refund_eligibility};
+pub use extend::{ExtendTerm, ExtendedTerm};
+pub use money::MoneyError;
+pub use refund::{DeclineRefund, RefundStep, RequestRefund, ReturnRefund};
+pub use term::{ServiceTerm, ServiceTermError};
+
+use serde::Serialize;
+
 use crate::log::{Fold, Moment, StreamId, Timestamp};
 
 use super::CaId;
@@ -35,7 +58,8 @@ pub enum Purchase {
 }
 
 /// Where an order stands (rule R5).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum OrderState {
     /// Placed and paid.
@@ -44,6 +68,24 @@ pub enum OrderState {
     RefundRequested,
     /// Paid back.
     Refunded,
+}
+
+impl OrderState {
+    /// Its name on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Placed => "placed",
+            Self::RefundRequested => "refund-requested",
+            Self::Refunded => "refunded",
+        }
+    }
+}
+
+impl core::fmt::Display for OrderState {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
 /// The fold of `order/<id>`.

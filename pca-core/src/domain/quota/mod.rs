@@ -1,19 +1,29 @@
 //! Quota: a root's pool, and what is assigned to an intermediate and consumed there.
 
+mod assign;
+mod ledger;
+
+pub use assign::{AssignQuota, QuotaAssignment};
+pub use ledger::{Columns, Holder, Ledger, LedgerFault, LotAccount};
+
+use chrono::Datelike;
+
 use crate::log::{Fold, Moment, Revision, StreamId, Timestamp};
 
 use super::event::{Balance, Event, Lot, LotUnits};
-use super::{CaId, LotId};
+use super::{CaId, LotId, OrderId};
 
 /// The fold of `quota/<ca>`: the pool of a root, or the quota of an intermediate.
 ///
-/// Lots stand in the order in which they are used: the one that expires first, then the older one (rule Q3).
+/// Lots stand in the order in which they are used: the one that expires first, then the older one (rule Q3), which is
+/// the one that came in here first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quota {
     ca: String,
     revision: Revision,
     lots: Vec<Lot>,
-    frozen: Vec<LotId>,
+    frozen: Vec<(OrderId, LotId)>,
+    purchases: Vec<Purchased>,
     /// Units that ever came in: granted to a pool, assigned to an intermediate.
     received: u64,
     assigned_on: u64,
@@ -21,6 +31,19 @@ pub struct Quota {
     expired: u64,
     refunded: u64,
     forfeited: u64,
+}
+
+/// Quota that was bought for a root and not paid back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Purchased {
+    /// The order.
+    pub order: OrderId,
+    /// The lot that its units form.
+    pub lot: LotId,
+    /// How many units were bought.
+    pub units: u64,
+    /// In which calendar year (UTC).
+    pub year: i32,
 }
 
 impl Quota {
@@ -72,10 +95,35 @@ impl Quota {
         self.forfeited
     }
 
+    /// What was bought for this root and not paid back, oldest first.
+    #[must_use]
+    pub fn purchases(&self) -> &[Purchased] {
+        &self.purchases
+    }
+
+    /// How many units were bought for this root in a calendar year (UTC) and not paid back, nor are to be.
+    #[must_use]
+    pub fn purchased_in(&self, year: i32) -> u64 {
+        let counts = |purchase: &&Purchased| purchase.year == year && !self.is_frozen(&purchase.lot);
+        self.purchases.iter().filter(counts).fold(0, |units, purchase| units.saturating_add(purchase.units))
+    }
+
+    /// Whether a refund of the lot's order is requested (rule R5).
+    #[must_use]
+    pub fn is_frozen(&self, lot: &LotId) -> bool {
+        self.frozen.iter().any(|(_, frozen)| frozen == lot)
+    }
+
+    /// Unused units of a lot here, lapsed or frozen ones included.
+    #[must_use]
+    pub fn held(&self, lot: &LotId) -> u64 {
+        self.lots.iter().find(|held| held.id == *lot).map_or(0, |held| held.units)
+    }
+
     /// Units that can be used at a time: neither lapsed nor frozen.
     #[must_use]
     pub fn available(&self, now: Timestamp) -> u64 {
-        self.usable(now).map(|lot| lot.units).sum()
+        self.usable(now).fold(0, |units, lot| units.saturating_add(lot.units))
     }
 
     /// The lot that the next unit comes from.
@@ -109,6 +157,16 @@ impl Quota {
             .collect()
     }
 
+    /// Unused units that have not lapsed by a time, frozen ones included.
+    #[must_use]
+    pub fn unlapsed(&self, now: Timestamp) -> Vec<LotUnits> {
+        self.lots
+            .iter()
+            .filter(|lot| !has_lapsed(lot, now))
+            .map(|lot| LotUnits { lot: lot.id.clone(), units: lot.units })
+            .collect()
+    }
+
     /// Every unused unit, as [`LotUnits`].
     #[must_use]
     pub fn unused(&self) -> Vec<LotUnits> {
@@ -122,7 +180,7 @@ impl Quota {
     }
 
     fn usable(&self, now: Timestamp) -> impl Iterator<Item = &Lot> {
-        self.lots.iter().filter(move |lot| !has_lapsed(lot, now) && !self.frozen.contains(&lot.id))
+        self.lots.iter().filter(move |lot| !has_lapsed(lot, now) && !self.is_frozen(&lot.id))
     }
 
     fn is_about(&self, ca: &CaId) -> bool {
@@ -141,10 +199,13 @@ impl Quota {
     }
 
     fn remove(&mut self, lot: &LotId, units: u64) {
-        if let Some(held) = self.lots.iter_mut().find(|held| held.id == *lot) {
+        let Some(place) = self.lots.iter().position(|held| held.id == *lot) else { return };
+        if let Some(held) = self.lots.get_mut(place) {
             held.units = held.units.saturating_sub(units);
+            if held.units == 0 {
+                self.lots.remove(place);
+            }
         }
-        self.lots.retain(|lot| lot.units > 0);
     }
 
     fn remove_all(&mut self, lots: &[LotUnits]) -> u64 {
@@ -153,8 +214,13 @@ impl Quota {
                 self.remove(&lot.lot, lot.units);
                 lot.units
             })
-            .sum()
+            .fold(0, u64::saturating_add)
     }
+}
+
+/// The calendar year (UTC) that a time lies in.
+pub(crate) fn calendar_year(time: Timestamp) -> i32 {
+    time.to_datetime().map_or(0, |time| time.year())
 }
 
 fn has_lapsed(lot: &Lot, now: Timestamp) -> bool {
@@ -170,6 +236,7 @@ impl Fold for Quota {
             revision: Revision::ZERO,
             lots: Vec::new(),
             frozen: Vec::new(),
+            purchases: Vec::new(),
             received: 0,
             assigned_on: 0,
             consumed: 0,
@@ -183,7 +250,15 @@ impl Fold for Quota {
         self.revision = moment.revision;
         match event {
             Event::RootOrdered(ordered) => ordered.free.iter().for_each(|lot| self.put(lot)),
-            Event::QuotaOrdered(ordered) => self.put(&ordered.lot),
+            Event::QuotaOrdered(ordered) => {
+                self.put(&ordered.lot);
+                self.purchases.push(Purchased {
+                    order: ordered.order.clone(),
+                    lot: ordered.lot.id.clone(),
+                    units: ordered.lot.units,
+                    year: calendar_year(moment.time),
+                });
+            }
             Event::QuotaAssigned(assigned) if self.is_about(&assigned.root) => {
                 for lot in &assigned.lots {
                     self.remove(&lot.id, lot.units);
@@ -199,13 +274,16 @@ impl Fold for Quota {
             Event::QuotaForfeited(forfeited) => {
                 self.forfeited = self.forfeited.saturating_add(self.remove_all(&forfeited.lots));
             }
-            Event::RefundRequested(requested) => self.frozen.extend(requested.lot.clone()),
+            Event::RefundRequested(requested) => {
+                self.frozen.extend(requested.lot.iter().map(|lot| (requested.order.clone(), lot.clone())));
+            }
             Event::RefundReturned(returned) => {
                 self.refunded = self.refunded.saturating_add(self.remove_all(&returned.refunded));
                 self.forfeited = self.forfeited.saturating_add(self.remove_all(&returned.forfeited));
-                self.frozen.clear();
+                self.frozen.retain(|(order, _)| *order != returned.order);
+                self.purchases.retain(|purchase| purchase.order != returned.order);
             }
-            Event::RefundDeclined(_) => self.frozen.clear(),
+            Event::RefundDeclined(declined) => self.frozen.retain(|(order, _)| *order != declined.order),
             _ => {}
         }
     }

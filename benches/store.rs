@@ -1,0 +1,142 @@
+//! Durable commits a second of the file store, against a loop that only appends and syncs, in one run.
+//!
+//! `cargo bench -p pca-benches --bench store [-- SECONDS]`: each figure is the best of its rounds.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::as_conversions, missing_docs)]
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use pca_core::log::{Commit, CommitId, Digest, EncodedEvent, Metadata, RequestDigest, Revision, StreamId, Timestamp};
+use pca_core::ports::EventStore as _;
+use pca_store_file::{FileEventStore, Options};
+
+/// About what a certificate takes.
+const PAYLOAD: usize = 900;
+const ROUNDS: usize = 3;
+
+fn main() {
+    let seconds = std::env::args().skip(1).find_map(|argument| argument.parse::<f64>().ok()).unwrap_or(1.0);
+    let round = Duration::from_secs_f64(seconds);
+    let directory = tempfile::Builder::new().prefix("pca-bench-").tempdir_in(".").unwrap();
+    let frame = commit(1, 0, 0).body().len().next_multiple_of(8) + 112;
+    println!("commits of {frame} octets in their frames; best of {ROUNDS} rounds of {seconds} s; in this directory");
+    println!("{:<26} {:>12} {:>16} {:>8}", "", "commits/s", "sync-only loop", "ratio");
+    for (name, callers, train, batch) in [
+        ("1 caller", 1, 1, 1),
+        ("8 callers", 8, 1, 8),
+        ("64 callers", 64, 1, 64),
+        ("256 callers", 256, 1, 256),
+        ("1 caller, trains of 64", 1, 64, 64),
+        ("4 callers, trains of 64", 4, 64, 256),
+    ] {
+        let (mut store, mut loop_only) = (0.0_f64, 0.0_f64);
+        for number in 0..ROUNDS {
+            loop_only = loop_only.max(sync_only(directory.path(), frame, batch, round));
+            let log = directory.path().join(format!("{name}-{number}"));
+            store = store.max(store_rate(&log, callers, train, round));
+            std::fs::remove_dir_all(&log).unwrap();
+        }
+        println!("{name:<26} {store:>12.0} {loop_only:>16.0} {:>7.0}%", store / loop_only * 100.0);
+    }
+    let plain = (0..ROUNDS).map(|_| sync_only_growing(directory.path(), frame, round)).fold(0.0, f64::max);
+    println!("{:<26} {:>12} {plain:>16.0}", "1, without zeros ahead", "");
+}
+
+/// The limit: groups of a size written over zeros and synced, one after the other.
+fn sync_only(directory: &Path, frame: usize, batch: usize, round: Duration) -> f64 {
+    let path = directory.join("limit");
+    let file = OpenOptions::new().create(true).truncate(true).read(true).write(true).open(&path).unwrap();
+    let zeros = vec![0; 64 << 20];
+    file.write_all_at(&zeros, 0).unwrap();
+    file.sync_all().unwrap();
+    let rate = append(&file, &vec![7; frame * batch], batch, round, zeros.len() as u64);
+    std::fs::remove_file(path).unwrap();
+    rate
+}
+
+/// The same onto the end of a file that grows.
+fn sync_only_growing(directory: &Path, frame: usize, round: Duration) -> f64 {
+    let path = directory.join("limit");
+    let file = File::create(&path).unwrap();
+    let rate = append(&file, &vec![7; frame], 1, round, u64::MAX);
+    std::fs::remove_file(path).unwrap();
+    rate
+}
+
+fn append(file: &File, octets: &[u8], batch: usize, round: Duration, end: u64) -> f64 {
+    let (begun, mut offset, mut count) = (Instant::now(), 0, 0_u64);
+    while begun.elapsed() < round {
+        if offset + octets.len() as u64 > end {
+            offset = 0;
+        }
+        file.write_all_at(octets, offset).unwrap();
+        file.sync_data().unwrap();
+        offset += octets.len() as u64;
+        count += batch as u64;
+    }
+    count as f64 / begun.elapsed().as_secs_f64()
+}
+
+fn store_rate(directory: &Path, callers: u64, train: u64, round: Duration) -> f64 {
+    let store = Arc::new(FileEventStore::create(directory, Options::default()).unwrap());
+    let (stop, count) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let threads: Vec<_> = (0..callers)
+        .map(|caller| {
+            let (store, stop, count) = (Arc::clone(&store), Arc::clone(&stop), Arc::clone(&count));
+            std::thread::spawn(move || {
+                let mut made = 0;
+                while !stop.load(Ordering::Relaxed) {
+                    let commits = (0..train).map(|nth| commit(caller, made + nth, made + nth)).collect();
+                    let answers = pollster::block_on(store.commit(commits));
+                    assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+                    made += train;
+                    count.fetch_add(train, Ordering::Relaxed);
+                }
+            })
+        })
+        .collect();
+    std::thread::sleep(round / 10);
+    let (begun, before) = (Instant::now(), count.load(Ordering::Relaxed));
+    std::thread::sleep(round);
+    let rate = (count.load(Ordering::Relaxed) - before) as f64 / begun.elapsed().as_secs_f64();
+    stop.store(true, Ordering::Relaxed);
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    rate
+}
+
+/// What issuing looks like: a hot stream of the caller's, a stream of its own, and two that it only reads.
+fn commit(caller: u64, number: u64, revision: u64) -> Commit {
+    let stream = |text: String| StreamId::parse(&text).unwrap();
+    let hot = stream(format!("quota/ca_{caller:016}"));
+    let own = stream(format!("certificate/0011223344/{caller:08x}{number:012x}"));
+    let guards = BTreeMap::from([
+        (hot.clone(), Revision::new(revision)),
+        (own.clone(), Revision::ZERO),
+        (stream("policy".into()), Revision::ZERO),
+        (stream("ca/ca_root000000000000".into()), Revision::ZERO),
+    ]);
+    let name = format!("{caller}-{number}");
+    let metadata = Metadata {
+        command: "IssueCertificate".into(),
+        actor: "bench".into(),
+        claimed_actor: None,
+        reason: None,
+        correlation: None,
+        decided_at: Timestamp::from_secs(1_700_000_000),
+        wall_clock: None,
+    };
+    let event = EncodedEvent {
+        kind: "CertificateIssued".into(),
+        schema: 1,
+        streams: vec![hot, own],
+        payload: vec![0x5a; PAYLOAD],
+    };
+    let request = RequestDigest::new(*Digest::of(name.as_bytes()).as_bytes());
+    Commit::new(CommitId::from_idempotency_key(&name), request, metadata, guards, &[event]).unwrap()
+}

@@ -1,0 +1,121 @@
+//! `ReenableCa`: a disabled CA issues again.
+
+use serde::Serialize;
+
+use crate::domain::decision::{Command, Context, Desk, Halt, Plan, canonical};
+use crate::domain::event::{CaReenabled, Event};
+use crate::domain::refusal::{BrokenRule, Objections};
+use crate::domain::{CaId, founded};
+
+use super::CaState;
+use super::rules::{C5, C10, known, living, within_term};
+
+/// Lets a disabled CA issue again (rule C10), within its service term (rule O5) and while its certificate is valid.
+#[derive(Clone, Debug, Serialize)]
+pub struct ReenableCa {
+    /// The CA.
+    pub ca: CaId,
+}
+
+/// What [`ReenableCa`] answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reenabled {
+    /// The CA.
+    pub ca: CaId,
+}
+
+impl Command for ReenableCa {
+    type Answer = Reenabled;
+
+    const NAME: &'static str = "ReenableCa";
+
+    fn canonical(&self) -> Vec<u8> {
+        canonical(self)
+    }
+
+    fn about(&self) -> Option<&CaId> {
+        Some(&self.ca)
+    }
+
+    fn decide(&self, desk: &Desk<'_>, context: &Context) -> Result<Plan, Halt> {
+        let mut objections = Objections::new();
+        founded(desk, &mut objections)?;
+        desk.policy()?;
+        let ca = desk.ca(&self.ca)?;
+        let generation = living(ca, &self.ca, C10, &mut objections);
+        objections.require(ca.state() != CaState::Enabled, || {
+            BrokenRule::new(C10, "not-disabled", format!("{} is enabled; only a disabled CA is reenabled", self.ca))
+        });
+        if let Some(generation) = generation {
+            if let Some(bought) = known(ca, &self.ca, &mut objections) {
+                within_term(bought, &self.ca, context.time, &mut objections);
+            }
+            objections.require(!generation.has_expired(context.time), || {
+                BrokenRule::new(
+                    C5,
+                    "ca-expired",
+                    format!(
+                        "the certificate of {} ended at {}: reset the CA and enable it anew",
+                        self.ca, generation.not_after
+                    ),
+                )
+            });
+        }
+        objections.verdict()?;
+        Ok(Plan::new().and(CaReenabled { ca: self.ca.clone() }))
+    }
+
+    fn answer(events: &[Event]) -> Option<Reenabled> {
+        events.iter().find_map(|event| match event {
+            Event::CaReenabled(reenabled) => Some(Reenabled { ca: reenabled.ca.clone() }),
+            _ => None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+    use super::*;
+    use crate::domain::ca::DisableCa;
+    use crate::domain::ca::testing::Scene;
+    use crate::keys::Family;
+
+    #[test]
+    fn c10_disabling_is_reversible() {
+        let mut scene = Scene::new();
+        let (root, _) = scene.enabled_pair(Family::Ecc);
+        scene.run(&DisableCa { ca: root.clone() }).unwrap();
+        let events = scene.run(&ReenableCa { ca: root.clone() }).unwrap();
+        assert_eq!(events, [CaReenabled { ca: root.clone() }.into()]);
+        assert_eq!(ReenableCa::answer(&events), Some(Reenabled { ca: root.clone() }));
+        assert_eq!(scene.ca(&root).state(), CaState::Enabled);
+    }
+
+    #[test]
+    fn c10_only_a_disabled_ca_is_reenabled() {
+        let mut scene = Scene::new();
+        let (root, intermediate) = scene.buy_root(Family::Ecc);
+        scene.enable(&root, "Root");
+        let refusal = scene.refused(&ReenableCa { ca: root });
+        assert_eq!(scene.codes(&refusal), ["C10 not-disabled"]);
+        let refusal = scene.refused(&ReenableCa { ca: intermediate });
+        assert_eq!(scene.codes(&refusal), ["C10 not-enabled"]);
+    }
+
+    #[test]
+    fn o5_not_after_the_term_nor_after_the_certificate() {
+        let mut scene = Scene::new();
+        let (root, _) = scene.enabled_pair(Family::Ecc);
+        scene.run(&DisableCa { ca: root.clone() }).unwrap();
+        scene.days_pass(364);
+        scene.run(&ReenableCa { ca: root.clone() }).unwrap();
+        scene.run(&DisableCa { ca: root.clone() }).unwrap();
+        scene.days_pass(3);
+        let refusal = scene.refused(&ReenableCa { ca: root.clone() });
+        assert_eq!(scene.codes(&refusal), ["O5 term-ended"]);
+        scene.days_pass(3660);
+        let refusal = scene.refused(&ReenableCa { ca: root });
+        assert_eq!(scene.codes(&refusal), ["O5 term-ended", "C5 ca-expired"]);
+    }
+}

@@ -1,0 +1,124 @@
+//! The service for callers without an executor: each call waits on the caller's own thread.
+
+use core::pin::Pin;
+use std::sync::Arc;
+
+use futures_util::StreamExt as _;
+
+use crate::delivery::Delivery;
+use crate::domain::Command;
+use crate::domain::ca::{ResetCa, RevokeCa};
+use crate::domain::certificate::{IssueAtomically, IssueCertificate, Issued};
+use crate::log::{Position, Recorded, Timestamp};
+
+use super::download::Download;
+use super::process::{Ended, Finished, SweptKey};
+use super::{Call, Done, Error, Preview};
+
+/// [`Pca`](super::Pca), blocking. Do not use it from within an executor's threads.
+#[derive(Clone, Debug)]
+pub struct Pca {
+    pca: super::Pca,
+}
+
+impl Pca {
+    /// Wraps the service.
+    #[must_use]
+    pub fn new(pca: super::Pca) -> Self {
+        Self { pca }
+    }
+
+    /// The service itself.
+    #[must_use]
+    pub fn unblocked(&self) -> &super::Pca {
+        &self.pca
+    }
+
+    /// As [`super::Pca::execute`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn execute<C: Command>(&self, command: C, call: &Call) -> Result<Done<C::Answer>, Error> {
+        pollster::block_on(self.pca.execute(command, call))
+    }
+
+    /// As [`super::Pca::preview`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn preview<C: Command>(&self, command: &C, call: &Call) -> Result<Preview, Error> {
+        pollster::block_on(self.pca.preview(command, call))
+    }
+
+    /// As [`super::Pca::issue`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn issue(&self, request: IssueCertificate, call: &Call) -> Result<Done<Issued>, Error> {
+        pollster::block_on(self.pca.issue(request, call))
+    }
+
+    /// As [`super::Pca::issue_many`], as an iterator.
+    pub fn issue_many<'a>(
+        &'a self,
+        requests: impl IntoIterator<Item = IssueCertificate, IntoIter: Send + 'a>,
+        call: &'a Call,
+    ) -> impl Iterator<Item = Result<Done<Issued>, Error>> + 'a {
+        let mut issued = Box::pin(self.pca.issue_many(requests, call));
+        core::iter::from_fn(move || pollster::block_on(issued.next()))
+    }
+
+    /// As [`super::Pca::issue_atomically`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn issue_atomically(&self, request: IssueAtomically, call: &Call) -> Result<Done<Vec<Issued>>, Error> {
+        pollster::block_on(self.pca.issue_atomically(request, call))
+    }
+
+    /// As [`super::Pca::reset_ca`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn reset_ca(&self, command: ResetCa, call: &Call) -> Result<Ended, Error> {
+        pollster::block_on(self.pca.reset_ca(command, call))
+    }
+
+    /// As [`super::Pca::revoke_ca`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn revoke_ca(&self, command: RevokeCa, call: &Call) -> Result<Ended, Error> {
+        pollster::block_on(self.pca.revoke_ca(command, call))
+    }
+
+    /// As [`super::Pca::resume`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn resume(&self, call: &Call) -> Result<Vec<Finished>, Error> {
+        pollster::block_on(self.pca.resume(call))
+    }
+
+    /// As [`super::Pca::sweep_keys`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn sweep_keys(&self, orphaned_before: Timestamp, call: &Call) -> Result<Vec<SweptKey>, Error> {
+        pollster::block_on(self.pca.sweep_keys(orphaned_before, call))
+    }
+
+    /// As [`super::Pca::download`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn download(&self, download: &Download, call: &Call) -> Result<Delivery, Error> {
+        pollster::block_on(self.pca.download(download, call))
+    }
+
+    /// As [`super::Pca::follow`], as an iterator that waits for what is to come.
+    pub fn follow(&self, after: Position) -> impl Iterator<Item = Result<Arc<Recorded>, Error>> + '_ {
+        let mut recorded: Pin<Box<_>> = Box::pin(self.pca.follow(after));
+        core::iter::from_fn(move || pollster::block_on(recorded.next()))
+    }
+}

@@ -1,0 +1,176 @@
+//! Handing out certificates and keys (rule A1).
+
+use crate::delivery::{self, Bundle, DeliveredKey, Delivery, Format, Kind, Options, Salts};
+use crate::domain::ca::{Ca, Generation};
+use crate::domain::certificate::DeliverKey;
+use crate::domain::event::Der;
+use crate::domain::{BrokenRule, CaId, Desk, Halt, Objections, Rule};
+use crate::keys::KeyId;
+use crate::x509::{CertificateId, Profile};
+
+use super::session::inconsistent;
+use super::{Call, Error, Pca};
+
+const A1: Rule = Rule::new("A1");
+
+/// What is to be downloaded.
+#[derive(Clone, Debug)]
+pub struct Download {
+    /// Of whom.
+    pub subject: Downloaded,
+    /// In which format.
+    pub format: Format,
+    /// With which key, under which passphrase.
+    pub options: Options,
+    /// To whom: every key that is handed out is recorded with its recipient.
+    pub recipient: String,
+}
+
+/// Whose certificate is downloaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Downloaded {
+    /// A holder's.
+    Certificate(CertificateId),
+    /// A CA's: never with a key (rule K1).
+    Ca(CaId),
+}
+
+/// A certificate with its chain, as the log has it.
+struct Chain {
+    id: String,
+    kind: Kind,
+    name: Option<String>,
+    certificate: Der,
+    intermediates: Vec<Der>,
+    root: Option<Der>,
+    key: Option<KeyId>,
+}
+
+impl Pca {
+    /// Makes ready what people install. Where a key is handed out, an event that names the recipient is durable before
+    /// this answers.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with every broken rule, or trouble of a store.
+    pub async fn download(&self, download: &Download, call: &Call) -> Result<Delivery, Error> {
+        self.try_download(download, call).await.inspect_err(|error| self.journal("Download", call, error))
+    }
+
+    async fn try_download(&self, download: &Download, call: &Call) -> Result<Delivery, Error> {
+        let chain = match &download.subject {
+            Downloaded::Certificate(id) => self.question(|desk, _| certificate_chain(desk, id)).await?,
+            Downloaded::Ca(ca) => self.question(|desk, _| ca_chain(desk, ca)).await?,
+        };
+        let wants_key = download.options.with_key;
+        let key = match (&chain.key, wants_key) {
+            (Some(key), true) => Some(self.inner.keys.export(key).await?),
+            _ => None,
+        };
+        let mut objections = Objections::new();
+        let bundle = chain.bundle(key);
+        let bundle = match bundle {
+            Ok(bundle) => bundle,
+            Err(error) => return Err(Error::Refused(BrokenRule::from(error).into())),
+        };
+        objections.extend(
+            delivery::objections(&bundle, download.format, &download.options).into_iter().map(BrokenRule::from),
+        );
+        objections.verdict()?;
+        let mut random = [0; Salts::OCTETS];
+        self.inner.entropy.fill(&mut random)?;
+        let salts = Salts::from_random(random);
+        let delivery = delivery::deliver(&bundle, download.format, &download.options, salts)
+            .map_err(|error| Error::Refused(BrokenRule::from(error).into()))?;
+        if delivery.key != DeliveredKey::None {
+            let Downloaded::Certificate(id) = &download.subject else {
+                return Err(inconsistent("a CA's key was about to be handed out"));
+            };
+            let command = DeliverKey {
+                id: *id,
+                format: download.format.name().into(),
+                recipient: download.recipient.clone(),
+                unencrypted: delivery.key == DeliveredKey::Plain,
+            };
+            self.execute(command, call).await?;
+        }
+        Ok(delivery)
+    }
+}
+
+impl Chain {
+    fn bundle(&self, key: Option<crate::keys::PrivateKey>) -> Result<Bundle, delivery::DeliveryError> {
+        let mut bundle = Bundle::new(&self.id, self.kind, self.certificate.as_bytes())?
+            .with_intermediates(self.intermediates.iter().map(Der::as_bytes))?;
+        if let Some(root) = &self.root {
+            bundle = bundle.with_root(root.as_bytes())?;
+        }
+        if let Some(name) = &self.name {
+            bundle = bundle.with_friendly_name(name);
+        }
+        match key {
+            Some(key) => bundle.with_key(key),
+            None => Ok(bundle),
+        }
+    }
+}
+
+fn certificate_chain(desk: &Desk<'_>, id: &CertificateId) -> Result<Chain, Halt> {
+    let certificate = desk.certificate(id)?;
+    let Some(issued) = certificate.issued() else {
+        let message = format!("{id} is not a holder's certificate of this log; a CA's certificate is downloaded by the CA's id");
+        return Err(Halt::Refused(BrokenRule::new(A1, "unknown-certificate", message).into()));
+    };
+    let intermediate = desk.ca(&issued.ca)?;
+    let issuer = generation(intermediate, issued.generation);
+    let root = issuing_root(desk, intermediate, issuer)?;
+    Ok(Chain {
+        id: id.to_string(),
+        kind: match issued.profile {
+            Profile::Server => Kind::Server,
+            Profile::Client => Kind::Client,
+            Profile::DataEncryption => Kind::DataEncryption,
+        },
+        name: issued.holder.name.clone(),
+        certificate: issued.certificate.clone(),
+        intermediates: issuer.map(|issuer| issuer.certificate.clone()).into_iter().collect(),
+        root,
+        key: certificate.kept_key().cloned(),
+    })
+}
+
+fn ca_chain(desk: &Desk<'_>, id: &CaId) -> Result<Chain, Halt> {
+    let ca = desk.ca(id)?;
+    let Some(generation) = ca.generation().or(ca.ended().last().map(|ended| &ended.generation)) else {
+        let message = format!("{id} has no certificate yet; enable it first");
+        return Err(Halt::Refused(BrokenRule::new(A1, "no-certificate", message).into()));
+    };
+    let root = if ca.is_root() { Some(generation.certificate.clone()) } else { issuing_root(desk, ca, Some(generation))? };
+    Ok(Chain {
+        id: id.to_string(),
+        kind: Kind::Authority,
+        name: None,
+        certificate: generation.certificate.clone(),
+        intermediates: Vec::new(),
+        root,
+        key: None,
+    })
+}
+
+fn generation(ca: &Ca, number: u32) -> Option<&Generation> {
+    ca.generation()
+        .filter(|generation| generation.number == number)
+        .or_else(|| ca.end_of(number).map(|ended| &ended.generation))
+}
+
+/// The root's certificate that an intermediate's generation was issued under: of all generations of the root, the one
+/// whose name and key identifier the intermediate names, the newest first.
+fn issuing_root(desk: &Desk<'_>, ca: &Ca, issued: Option<&Generation>) -> Result<Option<Der>, Halt> {
+    let (Some(root), Some(issued)) = (ca.root(), issued) else { return Ok(None) };
+    let root = desk.ca(root)?;
+    let generations = root.generation().into_iter().chain(root.ended().iter().rev().map(|ended| &ended.generation));
+    let fits = |generation: &&Generation| {
+        generation.subject_hash == issued.id.issuer() && generation.enabled_at <= issued.enabled_at
+    };
+    Ok(generations.into_iter().find(fits).map(|generation| generation.certificate.clone()))
+}

@@ -1,0 +1,213 @@
+//! What takes several commits: the end of a CA (rule C7), and keys whose end is decided (rule K3).
+
+use crate::domain::ca::{Ca, EndingAnswer, ResetCa, RevokeCa, Step, unfinished};
+use crate::domain::certificate::Certificate;
+use crate::domain::crl::PublishLastCrl;
+use crate::domain::event::KeyOwner;
+use crate::domain::key::{AbandonKey, ConfirmKeyDestroyed, KeyState};
+use crate::domain::{CaId, Command};
+use crate::keys::KeyId;
+use crate::log::{CommitId, Timestamp};
+
+use super::session::Session;
+use super::{Call, Done, Error, Pca};
+
+/// A step of a process that was carried out, or what hindered it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finished {
+    /// The step.
+    pub step: Step,
+    /// Whether it is done; what is not is tried again by [`Pca::resume`].
+    pub outcome: Result<(), Error>,
+}
+
+/// A command whose consequences are a process, and how far that came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// The command itself: durable.
+    pub done: Done<EndingAnswer>,
+    /// The steps that followed it, in order.
+    pub steps: Vec<Finished>,
+}
+
+impl Pca {
+    /// Resets a CA (rules C7, C8): commits the end, then signs last CRLs, then destroys keys.
+    ///
+    /// # Errors
+    /// [`Error::Refused`], or trouble of a store; trouble after the commit is told in [`Ended::steps`].
+    pub async fn reset_ca(&self, command: ResetCa, call: &Call) -> Result<Ended, Error> {
+        self.end(command, call).await
+    }
+
+    /// Revokes a CA for good (rules C8, C9): commits the end, then signs last CRLs, then destroys keys.
+    ///
+    /// # Errors
+    /// As [`reset_ca`](Self::reset_ca).
+    pub async fn revoke_ca(&self, command: RevokeCa, call: &Call) -> Result<Ended, Error> {
+        self.end(command, call).await
+    }
+
+    /// Finishes what a crash interrupted: last CRLs, destruction of keys, and its confirmation.
+    ///
+    /// # Errors
+    /// Trouble of the event store; trouble of a step is told in [`Finished::outcome`].
+    pub async fn resume(&self, call: &Call) -> Result<Vec<Finished>, Error> {
+        let mut steps = Vec::new();
+        for ca in self.authorities().await? {
+            steps.extend(self.finish(&ca, self.inner.random_commit()?, call).await?);
+        }
+        Ok(steps)
+    }
+
+    /// Looks through the key store: destroys keys whose end is decided but not carried out, and gives up keys that no
+    /// event names and that are older than `orphaned_before` (rule K3).
+    ///
+    /// # Errors
+    /// Trouble of the stores.
+    pub async fn sweep_keys(&self, orphaned_before: Timestamp, call: &Call) -> Result<Vec<SweptKey>, Error> {
+        let mut swept = Vec::new();
+        for entry in self.inner.keys.list().await? {
+            let (state, removed) = self.key_standing(&entry.id).await?;
+            let why = match state {
+                KeyState::Unknown if entry.created < orphaned_before => {
+                    self.execute(AbandonKey { key: entry.id.clone() }, &call.unkeyed()).await?;
+                    Swept::Orphan
+                }
+                KeyState::Unknown => continue,
+                KeyState::Living(_) if !removed => continue,
+                KeyState::Living(_) | KeyState::Ending(_) => Swept::Due,
+                KeyState::Ended => Swept::Left,
+            };
+            self.inner.keys.destroy(&entry.id).await?;
+            if why == Swept::Due {
+                self.execute(ConfirmKeyDestroyed { key: entry.id.clone() }, &call.unkeyed()).await?;
+            }
+            swept.push(SweptKey { key: entry.id, why });
+        }
+        Ok(swept)
+    }
+
+    /// Every CA that was ever bought: each root, then its intermediates.
+    ///
+    /// # Errors
+    /// Trouble of the event store.
+    pub async fn authorities(&self) -> Result<Vec<CaId>, Error> {
+        let found = self
+            .question(|desk, _| {
+                let mut found = Vec::new();
+                for root in desk.enterprise()?.roots() {
+                    found.push(root.clone());
+                    found.extend(desk.ca(root)?.intermediates().iter().cloned());
+                }
+                Ok(found)
+            })
+            .await?;
+        Ok(found)
+    }
+
+    async fn end<C: Command<Answer = EndingAnswer>>(&self, command: C, call: &Call) -> Result<Ended, Error> {
+        let done = self.execute(command, call).await?;
+        let mut steps = Vec::new();
+        for ended in &done.answer.ended {
+            match self.finish(&ended.ca, done.receipt.commit, call).await {
+                Ok(finished) => steps.extend(finished),
+                Err(error) => tracing::warn!(ca = %ended.ca, %error, "the end of a CA is not finished; resume() goes on"),
+            }
+        }
+        Ok(Ended { done, steps })
+    }
+
+    /// Carries out every step that a CA's end has left, one after the other; the first that fails ends it.
+    async fn finish(&self, ca: &CaId, first: CommitId, call: &Call) -> Result<Vec<Finished>, Error> {
+        let mut finished: Vec<Finished> = Vec::new();
+        loop {
+            let steps = self.question(|desk, _| desk.ca(ca).map(unfinished)).await?;
+            // A step that destroys a key leaves no trace in the log: the one behind it does.
+            let step = steps.into_iter().find(|step| !finished.iter().any(|done| done.step == *step));
+            let Some(step) = step else { return Ok(finished) };
+            let number = u64::try_from(finished.len()).unwrap_or(u64::MAX);
+            let outcome = self.carry_out_step(&step, &call.step(ca_commit(first, ca), number)).await;
+            let failed = outcome.is_err();
+            finished.push(Finished { step, outcome });
+            if failed {
+                return Ok(finished);
+            }
+        }
+    }
+
+    async fn carry_out_step(&self, step: &Step, call: &Call) -> Result<(), Error> {
+        match step {
+            Step::PublishLastCrl { ca, generation } => {
+                let command = PublishLastCrl { ca: ca.clone(), generation: *generation };
+                self.execute(command, call).await.map(drop)
+            }
+            Step::DestroyKey { key } => Ok(self.inner.keys.destroy(key).await?),
+            Step::ConfirmKeyDestroyed { key } => {
+                self.execute(ConfirmKeyDestroyed { key: key.clone() }, call).await.map(drop)
+            }
+        }
+    }
+
+    /// Where a key stands, and whether what it belonged to has left the list.
+    async fn key_standing(&self, key: &KeyId) -> Result<(KeyState, bool), Error> {
+        self.question(|desk, _| {
+            let state = desk.key(key)?.clone();
+            let removed = match &state {
+                KeyState::Living(KeyOwner::Certificate(id)) => Certificate::is_removed(desk.certificate(id)?),
+                KeyState::Living(KeyOwner::Ca(ca)) => {
+                    let ca: &Ca = desk.ca(ca)?;
+                    ca.generation().is_none_or(|generation| generation.key != *key)
+                }
+                _ => false,
+            };
+            Ok((state, removed))
+        })
+        .await
+    }
+
+    /// Answers a question of one's own on folded streams, as of now: a consistent, durable state.
+    ///
+    /// # Errors
+    /// Trouble of the event store, [`Error::Refused`] if the question refuses to be answered.
+    pub async fn question<T>(
+        &self,
+        question: impl Fn(&crate::domain::Desk<'_>, Timestamp) -> Result<T, crate::domain::Halt>,
+    ) -> Result<T, Error> {
+        let inner = &*self.inner;
+        let head = inner.store.head().await?;
+        let time = inner.clock.now().max(head.time);
+        let context = crate::domain::Context { time, commit: CommitId::new([0; 16]), seed: [0; 32] };
+        let mut session = Session::rehearsing(inner, context);
+        loop {
+            let answer = session.ask(|desk, context| question(desk, context.time)).await??;
+            if !session.refresh().await? {
+                return Ok(answer);
+            }
+        }
+    }
+}
+
+/// A key that [`Pca::sweep_keys`] destroyed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SweptKey {
+    /// The key.
+    pub key: KeyId,
+    /// Why.
+    pub why: Swept,
+}
+
+/// Why a key was destroyed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Swept {
+    /// No event names it.
+    Orphan,
+    /// Its end was decided.
+    Due,
+    /// Its end had even been confirmed.
+    Left,
+}
+
+fn ca_commit(first: CommitId, ca: &CaId) -> CommitId {
+    ca.as_str().bytes().fold(first, |commit, octet| commit.step(u64::from(octet)))
+}

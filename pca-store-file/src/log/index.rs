@@ -1,0 +1,127 @@
+//! Where everything is: built when opening, grown with every commit, in memory.
+
+use std::collections::HashMap;
+
+use pca_core::log::{Commit, CommitId, Position, Revision, Seal, StreamId};
+
+use super::format::{to_u64, to_usize};
+
+/// Where a commit lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CommitPlace {
+    /// The position of its first event.
+    pub(crate) first: u64,
+    /// The number of its segment, from 0.
+    pub(crate) segment: u32,
+    /// Its frame's offset in the segment.
+    pub(crate) offset: u32,
+}
+
+/// Where an event lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct EventPlace {
+    /// The number of its commit, from 0.
+    pub(crate) commit: u32,
+    /// Its place in the commit, from 0.
+    pub(crate) event: u32,
+}
+
+/// The events of a stream; most streams have one.
+#[derive(Clone, Debug)]
+enum Places {
+    One(EventPlace),
+    Many(Vec<EventPlace>),
+}
+
+impl Places {
+    fn all(&self) -> &[EventPlace] {
+        match self {
+            Self::One(place) => core::slice::from_ref(place),
+            Self::Many(places) => places,
+        }
+    }
+
+    fn push(&mut self, place: EventPlace) {
+        match self {
+            Self::One(first) => *self = Self::Many(vec![*first, place]),
+            Self::Many(places) => places.push(place),
+        }
+    }
+}
+
+/// Streams, commit ids and places. It holds staged commits, too; whoever reads says how many commits are durable.
+#[derive(Debug, Default)]
+pub(crate) struct Index {
+    commits: Vec<CommitPlace>,
+    ids: HashMap<CommitId, u32>,
+    streams: HashMap<StreamId, Places>,
+}
+
+impl Index {
+    /// How many commits there are.
+    pub(crate) fn count(&self) -> u32 {
+        u32::try_from(self.commits.len()).unwrap_or(u32::MAX)
+    }
+
+    /// The number of the commit with this id.
+    pub(crate) fn number_of(&self, id: &CommitId) -> Option<u32> {
+        self.ids.get(id).copied()
+    }
+
+    /// Where the commit with this number lies.
+    pub(crate) fn place(&self, number: u32) -> Option<CommitPlace> {
+        self.commits.get(index(number)).copied()
+    }
+
+    /// How many events a stream has.
+    pub(crate) fn revision(&self, stream: &StreamId) -> Revision {
+        Revision::new(self.streams.get(stream).map_or(0, |places| to_u64(places.all().len())))
+    }
+
+    /// The number of the newest commit with an event in a stream.
+    pub(crate) fn newest_in(&self, stream: &StreamId) -> Option<u32> {
+        self.streams.get(stream)?.all().last().map(|place| place.commit)
+    }
+
+    /// The events of a stream in the first `commits` commits.
+    pub(crate) fn events_of(&self, stream: &StreamId, commits: u32) -> &[EventPlace] {
+        let all = self.streams.get(stream).map(Places::all).unwrap_or_default();
+        // Most reads are as of the newest.
+        if all.last().is_none_or(|place| place.commit < commits) {
+            return all;
+        }
+        all.get(..all.partition_point(|place| place.commit < commits)).unwrap_or_default()
+    }
+
+    /// How many of the first `commits` commits begin at a position or before.
+    pub(crate) fn begun_by(&self, position: Position, commits: u32) -> u32 {
+        let some = self.commits.get(..index(commits)).unwrap_or(&self.commits);
+        match some.last() {
+            Some(newest) if newest.first > position.get() => {
+                let count = some.partition_point(|place| place.first <= position.get());
+                u32::try_from(count).unwrap_or(u32::MAX)
+            }
+            _ => u32::try_from(some.len()).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// Takes in the next commit, whose guards hold.
+    pub(crate) fn push(&mut self, seal: &Seal, commit: &Commit, segment: u32, offset: u32) {
+        let number = self.count();
+        self.commits.push(CommitPlace { first: seal.first.get(), segment, offset });
+        self.ids.insert(commit.id(), number);
+        for moved in commit.moves() {
+            let place = EventPlace { commit: number, event: u32::try_from(moved.event).unwrap_or(u32::MAX) };
+            match self.streams.get_mut(moved.stream) {
+                Some(places) => places.push(place),
+                None => {
+                    self.streams.insert(moved.stream.clone(), Places::One(place));
+                }
+            }
+        }
+    }
+}
+
+fn index(number: u32) -> usize {
+    to_usize(u64::from(number))
+}

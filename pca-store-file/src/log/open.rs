@@ -1,0 +1,362 @@
+//! Opening a log: making it, reading it whole, and healing what a crash left behind.
+//!
+//! `docs/log-format.md` argues case by case why this is right.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use pca_core::log::{Digest, Head, Recorded, StoreError};
+
+use super::disk::{Disk, DiskFile, Lock, LockError, Mode, place as put_in_place, read_full, read_small, write_full};
+use super::format::{
+    CLOSED_FILE, CLOSED_LENGTH, ClosedAt, FORMAT_FILE, FORMAT_LENGTH, FrameKind, LOCK_FILE, LogId, SEGMENT_HEADER,
+    SegmentStart, TORN_PREFIX, Unfit, VERSION, format_file, parse_format_file, segment_name, to_u64, to_usize,
+};
+use super::index::Index;
+use super::scan::{Found, Scanner, Verdict};
+use super::segment::{self, Listing, Segment};
+
+/// What to do if there is a log, or none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Intent {
+    /// There must be one.
+    Open,
+    /// There must be none.
+    Create,
+    /// Either.
+    OpenOrCreate,
+}
+
+/// A log that was opened for writing.
+pub(crate) struct Opened {
+    pub(crate) lock: Lock,
+    pub(crate) log: LogId,
+    pub(crate) index: Index,
+    pub(crate) head: Head,
+    pub(crate) segments: Vec<Segment>,
+    /// In the last segment, where the next frame goes.
+    pub(crate) end: u64,
+    /// How long the last segment is, zeros included.
+    pub(crate) allocated: u64,
+    /// Whether the file that says where the log ended is there.
+    pub(crate) closed: bool,
+    pub(crate) torn: u64,
+}
+
+/// Takes the lock and opens a log for writing.
+pub(crate) fn open(disk: &dyn Disk, directory: &Path, intent: Intent) -> Result<Opened, StoreError> {
+    if intent == Intent::Open && read_format(disk, directory)?.is_none() {
+        absent(disk, directory)?;
+    }
+    if intent != Intent::Open {
+        disk.create_directory(directory).map_err(failed("the directory cannot be made", directory))?;
+    }
+    let holder = format!("process {}", std::process::id());
+    let lock = disk.lock(&directory.join(LOCK_FILE), &holder).map_err(|error| match error {
+        LockError::Held(holder) if holder.is_empty() => StoreError::InUse { holder: "another process".into() },
+        LockError::Held(holder) => StoreError::InUse { holder },
+        LockError::Io(error) => failed("the lock cannot be taken", directory)(error),
+    })?;
+    let log = match (read_format(disk, directory)?, intent) {
+        (Some(_), Intent::Create) => {
+            return Err(refused(format!("there is a log in {} already", directory.display())));
+        }
+        (Some(log), _) => log,
+        (None, Intent::Open) => {
+            absent(disk, directory)?;
+            return Err(no_log(directory));
+        }
+        (None, _) => create(disk, directory)?,
+    };
+    recover(disk, directory, log, lock)
+}
+
+/// Reads the format file.
+pub(crate) fn read_format(disk: &dyn Disk, directory: &Path) -> Result<Option<LogId>, StoreError> {
+    let path = directory.join(FORMAT_FILE);
+    let octets = read_small(disk, &path, FORMAT_LENGTH + 1).map_err(failed("a file cannot be read", &path))?;
+    octets.map(|octets| parse_format_file(&octets)).transpose().map_err(|unfit| unfit_file(FORMAT_FILE, unfit))
+}
+
+/// Reads the file that says where the log ended.
+pub(crate) fn read_closed(disk: &dyn Disk, directory: &Path, log: LogId) -> Result<Option<ClosedAt>, StoreError> {
+    let path = directory.join(CLOSED_FILE);
+    let octets = read_small(disk, &path, CLOSED_LENGTH + 1).map_err(failed("a file cannot be read", &path))?;
+    let Some(octets) = octets else { return Ok(None) };
+    let closed = ClosedAt::parse(&octets).map_err(|unfit| unfit_file(CLOSED_FILE, unfit))?;
+    segment::same_log(closed.log, log).map_err(|reason| corrupt(CLOSED_FILE.into(), reason))?;
+    Ok(Some(closed))
+}
+
+/// Tells why there is no log where one was expected: an error in any case.
+fn absent(disk: &dyn Disk, directory: &Path) -> Result<(), StoreError> {
+    match segment::list(disk, directory) {
+        Ok(listing) if !listing.segments.is_empty() => {
+            Err(corrupt(FORMAT_FILE.into(), "the file is missing, but there are segments".into()))
+        }
+        Ok(_) => Err(no_log(directory)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(no_log(directory)),
+        Err(error) => Err(failed("the directory cannot be read", directory)(error)),
+    }
+}
+
+pub(crate) fn no_log(directory: &Path) -> StoreError {
+    refused(format!("there is no log in {}", directory.display()))
+}
+
+/// Makes a log: its first segment, then the format file, so that a log without segments is damaged.
+fn create(disk: &dyn Disk, directory: &Path) -> Result<LogId, StoreError> {
+    let listing = listing(disk, directory)?;
+    // What an interrupted creation leaves: the first segment without any frame, before the format file.
+    let empty = match listing.segments.as_slice() {
+        [] => true,
+        [1] => {
+            let path = directory.join(segment_name(1));
+            let octets = read_small(disk, &path, SEGMENT_HEADER + 1).map_err(failed("a file cannot be read", &path))?;
+            octets.is_some_and(|octets| octets.len() <= SEGMENT_HEADER)
+        }
+        _ => false,
+    };
+    if !empty {
+        return Err(corrupt(FORMAT_FILE.into(), "the file is missing, but there are segments".into()));
+    }
+    let mut id = [0; 16];
+    getrandom::fill(&mut id).map_err(|error| refused(format!("no random octets for the id of the log: {error}")))?;
+    let log = LogId(id);
+    let start = SegmentStart { log, before: Head::GENESIS };
+    segment::create(disk, directory, &start).map_err(failed("the first segment cannot be made", directory))?;
+    put_in_place(disk, directory, FORMAT_FILE, &format_file(log))
+        .map_err(failed("the format file cannot be made", directory))?;
+    Ok(log)
+}
+
+/// Reads the whole log, and heals what a crash left at its end.
+fn recover(disk: &dyn Disk, directory: &Path, log: LogId, lock: Lock) -> Result<Opened, StoreError> {
+    let listing = listing(disk, directory)?;
+    for name in &listing.fresh {
+        let path = directory.join(name);
+        disk.remove(&path).map_err(failed("a file that was never put in place cannot be removed", &path))?;
+    }
+    let closed = read_closed(disk, directory, log)?;
+    let mut reading = Reading { index: Index::default(), head: Head::GENESIS, segments: Vec::new() };
+    let Some((last, earlier)) = listing.segments.split_last() else {
+        return Err(corrupt(directory.display().to_string(), "the log has no segment".into()));
+    };
+    for first in earlier {
+        let (mut scanner, _) = reading.begin(disk, directory, log, *first, Mode::Read)?;
+        let stop = reading.walk(&mut scanner, *first)?;
+        reading.finished(&scanner, *first, &stop)?;
+    }
+    let (mut scanner, file) = reading.begin(disk, directory, log, *last, Mode::Write)?;
+    let stop = reading.walk(&mut scanner, *last)?;
+    if let Some(closed) = &closed {
+        ended_as_closed(&scanner, *last, stop.broken.as_deref(), &reading.head, closed)?;
+    }
+    let torn = match stop.broken {
+        Some(reason) => heal(disk, directory, *last, &mut scanner, file.as_ref(), &reason)?,
+        None => 0,
+    };
+    if closed.is_none() {
+        confirm(&scanner, file.as_ref()).map_err(failed("the end of the log cannot be written again", directory))?;
+        disk.sync_directory(directory).map_err(failed("the directory cannot be synced", directory))?;
+    }
+    let allocated = file.length().map_err(failed("the length of a segment cannot be read", directory))?;
+    let Reading { index, head, segments } = reading;
+    tracing::info!(commits = index.count(), position = head.position.get(), torn, "opened a log");
+    let end = scanner.offset();
+    Ok(Opened { lock, log, index, head, segments, end, allocated, closed: closed.is_some(), torn })
+}
+
+/// What of a log has been read.
+struct Reading {
+    index: Index,
+    head: Head,
+    segments: Vec<Segment>,
+}
+
+/// Where reading a segment stopped.
+struct Stop {
+    /// Whether the last frame was a seal.
+    sealed: bool,
+    /// Why the frame that follows is not valid, if anything follows.
+    broken: Option<String>,
+}
+
+impl Reading {
+    fn begin(
+        &mut self,
+        disk: &dyn Disk,
+        directory: &Path,
+        log: LogId,
+        first: u64,
+        mode: Mode,
+    ) -> Result<(Scanner, Arc<dyn DiskFile>), StoreError> {
+        let unreadable = || failed("a segment cannot be read", directory);
+        let (file, start) = segment::open(disk, directory, first, mode).map_err(unreadable())?;
+        let place = segment::place(first, 0);
+        let start = start.map_err(|unfit| unfit_file(&place, unfit))?;
+        let expected = SegmentStart { log, before: self.head };
+        segment::check_start(&start, &expected).map_err(|reason| corrupt(place.clone(), reason))?;
+        if start.first() != first {
+            return Err(corrupt(place, format!("the header names position {}", start.first())));
+        }
+        self.segments.push(Segment { first, file: Some(Arc::clone(&file)), end: to_u64(SEGMENT_HEADER) });
+        let scanner = Scanner::new(Arc::clone(&file), log, first).map_err(unreadable())?;
+        Ok((scanner, file))
+    }
+
+    fn walk(&mut self, scanner: &mut Scanner, first: u64) -> Result<Stop, StoreError> {
+        let number = u32::try_from(self.segments.len().saturating_sub(1)).unwrap_or(u32::MAX);
+        let mut sealed = false;
+        loop {
+            let at = scanner.offset();
+            let damage = |reason| corrupt(segment::place(first, at), reason);
+            match scanner.next(&self.head).map_err(|error| unreadable(first, at, &error))? {
+                Found::Commit { recorded, offset } => {
+                    self.admit(&recorded, number, offset).map_err(damage)?;
+                    if let Some(segment) = self.segments.last_mut() {
+                        segment.end = scanner.offset();
+                    }
+                    sealed = false;
+                }
+                Found::Mark(kind) => sealed = kind == FrameKind::Seal,
+                Found::End => return Ok(Stop { sealed, broken: None }),
+                Found::Broken { reason } => return Ok(Stop { sealed, broken: Some(reason) }),
+                Found::Wrong { reason } => return Err(damage(reason)),
+            }
+        }
+    }
+
+    fn admit(&mut self, recorded: &Recorded, segment: u32, offset: u64) -> Result<(), String> {
+        admit(&mut self.index, recorded, segment, offset)?;
+        self.head = recorded.seal().head();
+        Ok(())
+    }
+
+    /// A segment that another one follows ends with a seal and nothing behind it.
+    fn finished(&self, scanner: &Scanner, first: u64, stop: &Stop) -> Result<(), StoreError> {
+        let place = || segment::place(first, scanner.offset());
+        match &stop.broken {
+            Some(reason) => Err(corrupt(place(), reason.clone())),
+            None if !stop.sealed => Err(corrupt(place(), "the segment ends without a seal".into())),
+            None if scanner.offset() != scanner.length() => {
+                Err(corrupt(place(), "something follows the seal of the segment".into()))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// Checks what a commit read and enters it into the index.
+pub(crate) fn admit(index: &mut Index, recorded: &Recorded, segment: u32, offset: u64) -> Result<(), String> {
+    let commit = recorded.commit();
+    if index.number_of(&commit.id()).is_some() {
+        return Err(format!("commit id {} stands in the log twice", commit.id()));
+    }
+    commit.check_guards(|stream| index.revision(stream)).map_err(|error| error.to_string())?;
+    let offset = u32::try_from(offset).map_err(|_| "the segment is too long".to_owned())?;
+    index.push(recorded.seal(), commit, segment, offset);
+    Ok(())
+}
+
+/// A log that was closed ends where it did then.
+pub(crate) fn ended_as_closed(
+    scanner: &Scanner,
+    first: u64,
+    broken: Option<&str>,
+    head: &Head,
+    closed: &ClosedAt,
+) -> Result<(), StoreError> {
+    let place = segment::place(first, scanner.offset());
+    if let Some(reason) = broken {
+        return Err(corrupt(place, format!("the log was closed, but {reason}")));
+    }
+    let found = (first, scanner.offset(), scanner.length(), head.position, head.digest);
+    if found != (closed.segment, closed.length, closed.length, closed.position, closed.digest) {
+        let reason = format!(
+            "the log was closed at position {} in segment {:020} with {} octets, but ends at position {} here",
+            closed.position, closed.segment, closed.length, head.position
+        );
+        return Err(corrupt(place, reason));
+    }
+    Ok(())
+}
+
+/// Copies a torn tail aside and cuts it off; damage is refused.
+fn heal(
+    disk: &dyn Disk,
+    directory: &Path,
+    first: u64,
+    scanner: &mut Scanner,
+    file: &dyn DiskFile,
+    reason: &str,
+) -> Result<u64, StoreError> {
+    let offset = scanner.offset();
+    let octets = match scanner.judge().map_err(|error| unreadable(first, offset, &error))? {
+        Verdict::Damaged { reason: why } => {
+            return Err(corrupt(segment::place(first, offset), format!("{reason}; {why}")));
+        }
+        Verdict::Torn { octets } => octets,
+    };
+    let trouble = || failed("a torn tail cannot be put aside", directory);
+    let mut tail = vec![0; to_usize(octets)];
+    let count = read_full(file, &mut tail, offset).map_err(trouble())?;
+    tail.truncate(count);
+    let name = aside(first, offset, &tail);
+    put_in_place(disk, directory, &name, &tail).map_err(trouble())?;
+    file.set_length(offset).map_err(trouble())?;
+    file.sync_all().map_err(trouble())?;
+    scanner.refresh().map_err(trouble())?;
+    tracing::warn!(segment = first, offset, octets, "put a torn tail aside");
+    Ok(octets)
+}
+
+/// A name for a torn tail: the same for the same octets, so that a crash while healing leaves one copy.
+fn aside(first: u64, offset: u64, tail: &[u8]) -> String {
+    let digest = Digest::of(tail).to_string();
+    format!("{TORN_PREFIX}{first:020}-{offset}-{}", digest.get(..8).unwrap_or_default())
+}
+
+/// Writes the last group again and syncs: what the system only believes to have written reaches the disk now.
+fn confirm(scanner: &Scanner, file: &dyn DiskFile) -> io::Result<()> {
+    let from = scanner.durable();
+    let mut octets = vec![0; to_usize(scanner.offset().saturating_sub(from))];
+    let count = read_full(file, &mut octets, from)?;
+    write_full(file, octets.get(..count).unwrap_or_default(), from)?;
+    file.sync_all()
+}
+
+pub(crate) fn listing(disk: &dyn Disk, directory: &Path) -> Result<Listing, StoreError> {
+    let listing = segment::list(disk, directory).map_err(failed("the directory cannot be read", directory))?;
+    match listing.strange.first() {
+        Some(name) => Err(corrupt(name.clone(), "this is no name of a segment".into())),
+        None => Ok(listing),
+    }
+}
+
+pub(crate) fn corrupt(place: String, reason: String) -> StoreError {
+    StoreError::Corrupt { place, reason }
+}
+
+pub(crate) fn refused(detail: String) -> StoreError {
+    StoreError::Backend { detail, retryable: false }
+}
+
+pub(crate) fn unfit_file(place: &str, unfit: Unfit) -> StoreError {
+    match unfit {
+        Unfit::Newer(version) => refused(format!(
+            "{place} has version {version} of the format; this library reads version {VERSION}, use a newer one"
+        )),
+        Unfit::Damaged(reason) => corrupt(place.into(), reason),
+    }
+}
+
+pub(crate) fn failed(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
+    let path = path.display().to_string();
+    move |error| StoreError::Backend { detail: format!("{what} in {path}: {error}"), retryable: false }
+}
+
+pub(crate) fn unreadable(segment: u64, offset: u64, error: &io::Error) -> StoreError {
+    refused(format!("{} cannot be read: {error}", segment::place(segment, offset)))
+}

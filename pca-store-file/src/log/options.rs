@@ -1,0 +1,75 @@
+//! What can be chosen about a log in files.
+
+use super::format::{FRAME_HEADER, LARGEST_GROUP};
+
+/// What can be chosen about a log in files. None of it changes the format: a log may be opened with other options
+/// than it was written with.
+///
+/// ```
+/// use pca_store_file::Options;
+///
+/// let options = Options::default().segment_size(16 * 1024 * 1024);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    pub(crate) segment_size: u64,
+    pub(crate) preallocation: u64,
+    pub(crate) cache: usize,
+    pub(crate) largest_commit: usize,
+    pub(crate) group: usize,
+}
+
+impl Default for Options {
+    /// Segments of 64 MiB, zeros laid out 4 MiB ahead, a cache of 64 MiB, commits of at most 16 MiB, groups that are
+    /// closed at 8 MiB.
+    fn default() -> Self {
+        Self {
+            segment_size: 64 * MIB,
+            preallocation: 4 * MIB,
+            cache: 64 * 1024 * 1024,
+            largest_commit: 16 * 1024 * 1024,
+            group: 8 * 1024 * 1024,
+        }
+    }
+}
+
+const MIB: u64 = 1024 * 1024;
+
+impl Options {
+    /// After how many octets the next segment is begun; at most 1 GiB. A commit is never split, so that a segment can
+    /// have fewer, or more if a single commit is larger.
+    #[must_use]
+    pub fn segment_size(mut self, octets: u64) -> Self {
+        self.segment_size = octets.min(1024 * MIB);
+        self
+    }
+
+    /// How many octets of zeros are laid out ahead of what is written, so that a sync need not write metadata; at most
+    /// 64 MiB. Closing the log takes them away.
+    #[must_use]
+    pub fn preallocation(mut self, octets: u64) -> Self {
+        self.preallocation = octets.min(64 * MIB);
+        self
+    }
+
+    /// How many octets of commits are kept in memory, about.
+    #[must_use]
+    pub fn cache(mut self, octets: usize) -> Self {
+        self.cache = octets;
+        self
+    }
+
+    /// The largest commit that is taken, in octets of its body; at most 32 MiB.
+    #[must_use]
+    pub fn largest_commit(mut self, octets: usize) -> Self {
+        self.largest_commit = octets.min(LARGEST_GROUP / 2);
+        self
+    }
+
+    /// After how many octets a group, which is what one sync makes durable, takes no further commit; at most 32 MiB.
+    #[must_use]
+    pub fn group(mut self, octets: usize) -> Self {
+        self.group = octets.clamp(FRAME_HEADER, LARGEST_GROUP / 2 - FRAME_HEADER - 8);
+        self
+    }
+}

@@ -1,0 +1,152 @@
+//! The one thread that writes: it takes a group, writes it with one call, syncs once, publishes, wakes.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use pca_core::log::Head;
+
+use super::disk::{Disk, DiskFile, Lock, place as put_in_place, write_full};
+use super::format::{
+    CLOSED_FILE, ClosedAt, FRAME_HEADER, FrameKind, FramePlace, LogId, SEGMENT_HEADER, SegmentStart, mark, to_u64,
+    to_usize,
+};
+use super::segment;
+use super::shared::Shared;
+use super::staging::{End, Job};
+
+const ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+
+/// What the writer has in its hands.
+pub(crate) struct Writer {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) directory: PathBuf,
+    pub(crate) log: LogId,
+    pub(crate) lock: Lock,
+    /// The last segment.
+    pub(crate) file: Arc<dyn DiskFile>,
+    /// The position of its first event.
+    pub(crate) first: u64,
+    /// Where its last frame ends.
+    pub(crate) end: u64,
+    /// How long it is, zeros included.
+    pub(crate) allocated: u64,
+    /// Whether the file that says where the log ended is there; then nothing has been written since.
+    pub(crate) closed: bool,
+    pub(crate) preallocation: u64,
+    pub(crate) segment_size: u64,
+}
+
+impl Writer {
+    /// Writes until the log is closed or something fails.
+    pub(crate) fn run(mut self) {
+        let sentinel = Sentinel(Arc::clone(&self.shared));
+        while let Some(job) = self.shared.next_job() {
+            match self.write(&job) {
+                Ok(()) => self.shared.published(job.octets),
+                Err(error) => {
+                    tracing::error!(%error, segment = self.first, "a write failed; nothing more is taken");
+                    self.shared.fail(&format!("a write failed: {error}; open it again"), true);
+                    break;
+                }
+            }
+        }
+        let end = self.shared.lock().end.clone();
+        let outcome = match end {
+            Some(End::Closing) => self.close().map_err(|error| format!("closing failed: {error}; open it again")),
+            Some(other) => Err(other.reason()),
+            None => Err("the writer stopped".into()),
+        };
+        // Whoever opens the log next must not be told that it is in use.
+        drop(self.lock);
+        drop(sentinel);
+        self.shared.ended(outcome);
+    }
+
+    fn write(&mut self, job: &Job) -> io::Result<()> {
+        if self.closed {
+            self.disk.remove(&self.directory.join(CLOSED_FILE))?;
+            self.disk.sync_directory(&self.directory)?;
+            self.closed = false;
+        }
+        if let Some(start) = &job.opens {
+            self.roll_over(start, job.segment)?;
+        }
+        let end = job.start.saturating_add(to_u64(job.octets.len()));
+        write_full(self.file.as_ref(), &job.octets, job.start)?;
+        self.end = end;
+        self.preallocate()?;
+        self.file.sync_data()
+    }
+
+    /// Lays out zeros behind what was written, so that the next syncs find the length and the blocks as they are.
+    fn preallocate(&mut self) -> io::Result<()> {
+        if self.end <= self.allocated {
+            return Ok(());
+        }
+        let target = self.end.saturating_add(self.preallocation);
+        let target = if self.end < self.segment_size { target.min(self.segment_size) } else { self.end };
+        let mut offset = self.end;
+        while offset < target {
+            let count = to_usize(target.saturating_sub(offset)).min(ZEROS.len());
+            write_full(self.file.as_ref(), ZEROS.get(..count).unwrap_or_default(), offset)?;
+            offset = offset.saturating_add(to_u64(count));
+        }
+        self.allocated = target;
+        Ok(())
+    }
+
+    /// Finishes the segment and begins the next.
+    fn roll_over(&mut self, start: &SegmentStart, number: u32) -> io::Result<()> {
+        self.seal(&start.before)?;
+        self.file = segment::create(self.disk.as_ref(), &self.directory, start)?;
+        self.first = start.first();
+        self.end = to_u64(SEGMENT_HEADER);
+        self.allocated = self.end;
+        self.shared.segment_made(number, Arc::clone(&self.file));
+        tracing::debug!(segment = self.first, "began a segment");
+        Ok(())
+    }
+
+    /// Appends a seal, makes it durable and takes the zeros behind it away.
+    fn seal(&mut self, head: &Head) -> io::Result<()> {
+        let place = FramePlace { log: self.log, segment: self.first, offset: self.end };
+        write_full(self.file.as_ref(), &mark(FrameKind::Seal, place, head), self.end)?;
+        self.file.sync_data()?;
+        self.end = self.end.saturating_add(to_u64(FRAME_HEADER));
+        self.file.set_length(self.end)?;
+        self.allocated = self.end;
+        self.file.sync_all()
+    }
+
+    fn close(&mut self) -> io::Result<()> {
+        if self.closed {
+            return Ok(());
+        }
+        let head = self.shared.lock().durable;
+        self.seal(&head)?;
+        let closed = ClosedAt {
+            log: self.log,
+            segment: self.first,
+            length: self.end,
+            position: head.position,
+            digest: head.digest,
+        };
+        put_in_place(self.disk.as_ref(), &self.directory, CLOSED_FILE, &closed.encode())?;
+        tracing::info!(position = head.position.get(), "closed a log");
+        Ok(())
+    }
+}
+
+/// Fails the log if the writer ends by a panic.
+struct Sentinel(Arc<Shared>);
+
+impl Drop for Sentinel {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.fail("the writer stopped unexpectedly; open it again", true);
+            self.0.ended(Err("the writer stopped unexpectedly; open it again".into()));
+        }
+    }
+}
