@@ -128,24 +128,27 @@ impl FromStr for FormatWord {
 
 /// A service term.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TermWord(pub ServiceTerm);
+pub enum TermWord {
+    /// Calendar months; perhaps too few or too many.
+    Known(ServiceTerm),
+    /// One that rule O5 forbids.
+    Refused(BrokenRule),
+}
 
 impl FromStr for TermWord {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        if let Ok(term) = text.parse() {
-            return Ok(Self(term));
+        let error = match text.parse() {
+            Ok(term) => return Ok(Self::Known(term)),
+            Err(error) => error,
+        };
+        let digits = text.strip_prefix('-').unwrap_or(text).strip_suffix(['y', 'm', 'd', 'w']).unwrap_or_default();
+        if digits.is_empty() || !digits.bytes().all(|octet| octet.is_ascii_digit()) {
+            return Err(error.to_string());
         }
-        // A term that is too short or too long has the form, and rule O5 says what is wrong with it.
-        let digits = text.strip_prefix('-').unwrap_or(text);
-        let number = digits.trim_end_matches(['y', 'm', 'd', 'w']);
-        let has_form = digits.len() == number.len() + 1 && !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
-        match (has_form, text.starts_with('-'), digits.ends_with(['d', 'w'])) {
-            (true, true, _) | (true, _, true) if digits.ends_with(['y', 'm']) => Ok(Self(ServiceTerm::months(0))),
-            (true, false, false) => Ok(Self(ServiceTerm::months(u32::MAX))),
-            _ => Err(format!("`{text}` is no service term; calendar years and months are expected, such as 1y, 6m or 1y6m")),
-        }
+        let text = format!("a service term of {text} cannot be had: terms are whole calendar months, 1 to {}", ServiceTerm::MAX_MONTHS);
+        Ok(Self::Refused(BrokenRule::new(Rule::new("O5"), "term-length", text)))
     }
 }
 
@@ -276,10 +279,11 @@ mod tests {
 
     #[test]
     fn terms_and_payments_of_the_right_form_are_left_to_the_rules() {
-        assert_eq!("0m".parse(), Ok(TermWord(ServiceTerm::months(0))));
-        assert_eq!("-1y".parse(), Ok(TermWord(ServiceTerm::months(0))));
-        assert_eq!("99999999999y".parse(), Ok(TermWord(ServiceTerm::months(u32::MAX))));
-        for wrong in ["", "1", "y", "1 year", "30d", "1w"] {
+        assert_eq!("0m".parse(), Ok(TermWord::Known(ServiceTerm::months(0))));
+        for refused in ["-1y", "15d", "2w", "99999999999y"] {
+            assert!(matches!(refused.parse(), Ok(TermWord::Refused(broken)) if broken.code() == "term-length"), "{refused}");
+        }
+        for wrong in ["", "1", "y", "-", "1 year", "1.5y"] {
             assert!(wrong.parse::<TermWord>().is_err(), "{wrong}");
         }
         for (refused, code) in [("5", "no-currency"), ("1.001USD", "too-many-decimals"), ("-1.00USD", "negative-amount")] {
