@@ -1,5 +1,6 @@
 //! The rules of a [`SnapshotStore`].
 
+use core::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
 use pca_core::log::{Revision, StoreError, StreamId};
@@ -169,29 +170,46 @@ fn a_forgotten_snapshot_is_gone(harness: &dyn Harness) -> Verdict {
 }
 
 fn savers_at_once_leave_the_newest(harness: &dyn Harness) -> Verdict {
+    const SAVERS: u64 = 3;
     let store = harness.create();
     let key = key("a", 1)?;
     let state = |revision: u64| vec![u8::try_from(revision % 251).unwrap_or(0); 5_000];
+    let whole = |kept: Option<Snapshot>| {
+        let whole = kept.as_ref().is_none_or(|kept| kept.state == state(kept.revision.get()));
+        ensure(whole, || format!("the snapshot {:?} is not whole", kept.map(|kept| kept.revision)))
+    };
+    let (reads, saving, newest) = (AtomicU64::new(0), AtomicU64::new(SAVERS), AtomicU64::new(0));
+    // Savers save until there were enough reads beside them, readers read until the savers are done.
+    let save_many = |saver: u64| {
+        let saved = (0..2_000).take_while(|n| *n < 40 || reads.load(Ordering::SeqCst) < 200).try_for_each(|n| {
+            let revision = n * SAVERS + saver;
+            newest.fetch_max(revision, Ordering::SeqCst);
+            save(&store, &key, snapshot(revision, &state(revision)))?;
+            whole(load(&store, &key)?)
+        });
+        saving.fetch_sub(1, Ordering::SeqCst);
+        saved
+    };
+    let read_many = || {
+        while saving.load(Ordering::SeqCst) > 0 {
+            whole(load(&store, &key)?)?;
+            reads.fetch_add(1, Ordering::SeqCst);
+            std::thread::yield_now();
+        }
+        Ok(())
+    };
     std::thread::scope(|scope| {
-        let savers: Vec<_> = (0..4)
-            .map(|saver| {
-                let (store, key) = (&store, &key);
-                scope.spawn(move || {
-                    (0..40).try_for_each(|n| {
-                        let revision = n * 4 + saver;
-                        save(store, key, snapshot(revision, &state(revision)))?;
-                        let kept = load(store, key)?;
-                        let whole = kept.as_ref().is_some_and(|kept| kept.state == state(kept.revision.get()));
-                        ensure(whole, || format!("{:?} is not whole", kept.map(|kept| kept.revision)))
-                    })
-                })
-            })
-            .collect();
-        savers
-            .into_iter()
-            .try_for_each(|saver| saver.join().unwrap_or_else(|_| Err(Violation::new("a thread of the race panicked"))))
+        let (save_many, read_many) = (&save_many, &read_many);
+        let savers = (0..SAVERS).map(|saver| scope.spawn(move || save_many(saver)));
+        let readers = (0..2).map(|_| scope.spawn(read_many));
+        let threads: Vec<_> = savers.chain(readers).collect();
+        threads.into_iter().try_for_each(|thread| {
+            thread.join().unwrap_or_else(|_| Err(Violation::new("a thread of the race panicked")))
+        })
     })?;
-    equal("the snapshot", &load(&store, &key)?, &Some(snapshot(159, &state(159))))
+    let newest = newest.into_inner();
+    equal("the snapshot", &load(&store, &key)?.map(|kept| kept.revision.get()), &Some(newest))?;
+    whole(load(&store, &key)?)
 }
 
 fn reopening_keeps_or_loses_whole_snapshots(harness: &dyn Harness) -> Verdict {

@@ -204,9 +204,13 @@ impl<'w, F: Fold> Desk<'w, F> {
     }
 
     /// Claims a stream as new without reading it: a guard at revision 0. The commit conflicts if somebody has written to
-    /// it, whatever is known of it here.
+    /// it, whatever is known of it here and whether it was looked at before or after.
     pub fn claim(&self, stream: &StreamId) {
-        self.note(stream, Revision::ZERO);
+        let mut reads = self.reads.borrow_mut();
+        match reads.iter_mut().find(|(noted, _)| noted == stream) {
+            Some((_, revision)) => *revision = Revision::ZERO,
+            None => reads.push((stream.clone(), Revision::ZERO)),
+        }
     }
 
     /// Every stream that was looked at or claimed, at its revision.

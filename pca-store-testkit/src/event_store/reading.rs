@@ -197,6 +197,9 @@ pub(super) fn reads_are_consistent_beside_writers(harness: &dyn Harness) -> Verd
         course.read(|| {
             let as_of = if runner == 1 { Position::MAX } else { log.head()?.position };
             let read = log.read(&[("a", 0), ("b", 0)], as_of)?;
+            if as_of != Position::MAX {
+                equal("the position read as of the head, which was the end of a commit", &read.at, &as_of)?;
+            }
             let revisions: Vec<_> = read.streams.iter().map(|slice| slice.revision.get()).collect();
             Ok(vec![(read.at, revisions)])
         })
