@@ -5,5 +5,6 @@ pub mod domain;
 pub mod keys;
 pub mod log;
 pub mod ports;
+pub mod projection;
 pub mod service;
 pub mod x509;

@@ -5,7 +5,8 @@ mod x509_support;
 
 use pca_core::keys::{Algorithm, Family, PrivateKey};
 use pca_core::x509::{
-    CheckedUpload, Expectation, ParsedCertificate, Role, Severity, UploadFinding, Validity, check_upload,
+    CertificateError, CheckedUpload, Expectation, ParsedCertificate, Role, Severity, UploadFinding, Validity,
+    check_upload,
 };
 use x509_support::forge::{self, Forged, oid, seq, tlv};
 use x509_support::{Authority, NOW, key, name, pem};
@@ -231,6 +232,14 @@ fn what_cannot_be_read_is_refused_with_both_reasons() {
     assert!(both.to_string().contains("; "));
     assert!(check_upload(&certificate, key.pkcs8_der(), Some(b"superfluous")).is_err());
 
+    let mut old = good_root(&key);
+    old.version = Vec::new();
+    assert_eq!(upload(&old.sign(&key), &key).unwrap_err(), ["certificate-unreadable"], "extensions before version 3");
+    let mut other = good_root(&key);
+    other.algorithm = seq(&[&oid("1.2.840.10045.4.3.3")]);
+    let inside = seq(&[&good_root(&key).tbs(), &other.algorithm, &tlv(3, &[0; 72])]);
+    assert_eq!(ParsedCertificate::from_der(&inside), Err(CertificateError::AlgorithmsDiffer));
+
     let mut twice = good_root(&key);
     twice.extensions.push(twice.extensions[0].clone());
     assert_eq!(upload(&twice.sign(&key), &key).unwrap_err(), ["certificate-unreadable"]);
@@ -250,7 +259,8 @@ fn what_cannot_be_read_is_refused_with_both_reasons() {
 #[test]
 fn odd_ones_need_their_code() {
     let key = p256();
-    let cases: [(&str, fn(&mut Forged)); 4] = [
+    type Change = fn(&mut Forged);
+    let cases: [(&str, Change); 4] = [
         ("key-usage-absent", |root| drop(root.extensions.remove(1))),
         ("basic-constraints-not-critical", |root| root.extensions[0] = forge::basic_constraints(false, true, None)),
         ("ski-absent", |root| drop(root.extensions.remove(2))),

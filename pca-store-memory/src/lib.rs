@@ -15,9 +15,11 @@
 //! ```
 
 mod events;
+pub mod keys;
 mod lease;
 mod log;
 mod snapshots;
 
 pub use events::MemoryEventStore;
+pub use keys::MemoryKeyStore;
 pub use snapshots::MemorySnapshotStore;

@@ -13,6 +13,7 @@
 //!
 //! - [`event_store`], [`snapshot_store`]: the rules, each a function that tells what is wrong with a store
 //! - [`broken`]: stores with one defect each and the rules that catch them, so that the suite is itself tested
+//! - [`keys`]: the rules of a key store
 //! - [`model`]: the plainest store that keeps all rules, and what the broken ones are made of
 //! - [`draft`]: commits made in a line
 //! - [`fakes`]: a clock, entropy and stores that fail or count, for tests of what is built on the ports
@@ -21,6 +22,7 @@ pub mod broken;
 pub mod draft;
 pub mod event_store;
 pub mod fakes;
+pub mod keys;
 pub mod model;
 pub mod snapshot_store;
 mod violation;

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use base64ct::{Base64, Encoding as _};
 use serde::{Deserialize, Serialize};
 
 use crate::keys::{Algorithm, Family, KeyId};
@@ -190,13 +191,22 @@ impl core::fmt::Debug for Der {
 
 impl Serialize for Der {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serde_bytes::serialize(&*self.0, serializer)
+        if serializer.is_human_readable() {
+            serializer.serialize_str(&Base64::encode_string(&self.0))
+        } else {
+            serde_bytes::serialize(&*self.0, serializer)
+        }
     }
 }
 
 impl<'de> Deserialize<'de> for Der {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        serde_bytes::deserialize::<Vec<u8>, D>(deserializer).map(Self::from)
+        if deserializer.is_human_readable() {
+            let text = String::deserialize(deserializer)?;
+            Base64::decode_vec(&text).map(Self::from).map_err(serde::de::Error::custom)
+        } else {
+            serde_bytes::deserialize::<Vec<u8>, D>(deserializer).map(Self::from)
+        }
     }
 }
 

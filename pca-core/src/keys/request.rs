@@ -89,6 +89,25 @@ pub enum KeyError {
     /// The passphrase does not open the key store.
     #[error("the passphrase does not open the key store")]
     WrongPassphrase,
+    /// The passphrase is too short for a key store (rule K5).
+    #[error("the passphrase has {characters} characters; a key store asks for at least {minimum}")]
+    PassphraseTooShort {
+        /// How many it has.
+        characters: usize,
+        /// How many are asked for.
+        minimum: usize,
+    },
+    /// Another process, or another part of this one, has the key store open.
+    #[error("the key store {place} is in use{}", process.map(|id| format!(" by process {id}")).unwrap_or_default())]
+    InUse {
+        /// Where it is.
+        place: String,
+        /// The process that holds it, as far as it told.
+        process: Option<u32>,
+    },
+    /// An earlier change of the passphrase did not end; new keys of certificate authorities wait for it.
+    #[error("a change of the passphrase is unfinished; run it again first")]
+    PassphraseChangeUnfinished,
     /// What is kept cannot be read as a key; `detail` says where and why, without any of its bytes.
     #[error("the key store is damaged: {detail}")]
     Damaged {

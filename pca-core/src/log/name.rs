@@ -4,7 +4,7 @@ use core::fmt;
 use core::str::FromStr;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest as _, Sha256};
 
 /// The name of a stream: 1 to 200 characters of `a-z`, `0-9`, `_`, `-`, `.` and `/`, such as `ca/ca_k3…`.
@@ -152,9 +152,8 @@ counter! {
     Position
 }
 
-/// An instant in UTC: microseconds since 1970-01-01T00:00:00Z.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
+/// An instant in UTC: microseconds since 1970-01-01T00:00:00Z. A number in payloads, RFC 3339 in JSON.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Timestamp(i64);
 
 impl Timestamp {
@@ -220,12 +219,50 @@ impl fmt::Display for Timestamp {
     }
 }
 
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() { serializer.collect_str(self) } else { serializer.serialize_i64(self.0) }
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if !deserializer.is_human_readable() {
+            return i64::deserialize(deserializer).map(Self);
+        }
+        let text = String::deserialize(deserializer)?;
+        let time = chrono::DateTime::parse_from_rfc3339(&text).map_err(de::Error::custom)?;
+        Ok(time.to_utc().into())
+    }
+}
+
 macro_rules! hex_bytes {
     ($(#[$doc:meta])* $name:ident, $len:literal) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-        #[serde(try_from = "serde_bytes::ByteBuf", into = "serde_bytes::ByteBuf")]
+        ///
+        /// A byte string in payloads, hexadecimal in JSON.
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub struct $name([u8; $len]);
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                if serializer.is_human_readable() {
+                    serializer.collect_str(self)
+                } else {
+                    serializer.serialize_bytes(&self.0)
+                }
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                if deserializer.is_human_readable() {
+                    String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+                } else {
+                    serde_bytes::ByteBuf::deserialize(deserializer)?.try_into().map_err(de::Error::custom)
+                }
+            }
+        }
 
         impl $name {
             /// Wraps octets.
@@ -281,12 +318,6 @@ macro_rules! hex_bytes {
                 <[u8; $len]>::try_from(bytes.into_vec())
                     .map(Self)
                     .map_err(|_| HexError { text: "octets of another length".into(), octets: $len })
-            }
-        }
-
-        impl From<$name> for serde_bytes::ByteBuf {
-            fn from(value: $name) -> Self {
-                Self::from(value.0.to_vec())
             }
         }
     };
@@ -422,6 +453,7 @@ pub fn from_base32(text: &str) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
 
     #[test]
@@ -449,6 +481,17 @@ mod tests {
     fn times_are_printed_as_rfc_3339() {
         assert_eq!(Timestamp::from_secs(1_700_000_000).to_string(), "2023-11-14T22:13:20Z");
         assert_eq!(Timestamp::from_micros(-1).secs(), -1);
+    }
+
+    #[test]
+    fn json_is_for_people_and_payloads_are_compact() {
+        let (digest, time) = (Digest::of(b"abc"), Timestamp::from_micros(1_700_000_000_500_000));
+        let json = serde_json::to_value((digest, time)).unwrap();
+        assert_eq!(json, serde_json::json!([digest.to_string(), "2023-11-14T22:13:20.500Z"]));
+        assert_eq!(serde_json::from_value::<(Digest, Timestamp)>(json).unwrap(), (digest, time));
+        let packed = rmp_serde::to_vec_named(&(digest, time)).unwrap();
+        assert_eq!((packed.len(), packed[..3].to_vec()), (1 + 2 + 32 + 9, vec![0x92, 0xc4, 32]));
+        assert_eq!(rmp_serde::from_slice::<(Digest, Timestamp)>(&packed).unwrap(), (digest, time));
     }
 
     #[test]

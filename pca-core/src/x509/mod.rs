@@ -13,6 +13,33 @@
 //! | write a revocation list | [`CrlEntry::encode`], [`Crl::tbs`], then [`assemble`] (A3); read one with [`ParsedCrl`] |
 //! | check before signing | [`check_path`] (I6) |
 //!
+//! # Example
+//! A root, signed with its own key:
+//! ```
+//! use pca_core::keys::{Algorithm, software::default_backend};
+//! use pca_core::log::Timestamp;
+//! use pca_core::x509::{CaCertificate, CommonName, ParsedCertificate, SerialNumber, SubjectFields, Validity, assemble};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let key = default_backend().generate(Algorithm::EcdsaP256)?;
+//! let subject = SubjectFields::common("Acme Root").to_name(CommonName::Required).map_err(|all| format!("{all:?}"))?;
+//! let root = CaCertificate {
+//!     serial: SerialNumber::from_random([7; 10]),
+//!     validity: Validity::for_years(Timestamp::from_secs(1_748_736_000), 10)?,
+//!     subject: &subject,
+//!     public_key: key.public_key(),
+//!     path_length: None,
+//! };
+//! let tbs = root.root_tbs();
+//! let algorithm = key.public_key().signature_algorithm();
+//! let signature = default_backend().signer(&key)?.sign(algorithm, &tbs)?;
+//! let root = ParsedCertificate::from_der(&assemble(&tbs, algorithm, &signature))?;
+//! root.verify_signature(key.public_key())?;
+//! assert_eq!(root.not_after().to_string(), "2035-05-31T23:59:59Z");
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! Nothing here signs, keeps time or draws randomness. What was received keeps its octets; what is told wrong tells what
 //! would be right.
 

@@ -3,10 +3,10 @@
 use core::fmt;
 
 use super::finding::{Severity, UploadFinding};
-use super::parsed::{ParsedCertificate, SignatureError};
+use super::parsed::ParsedCertificate;
 use super::signature::{SignatureAlgorithmError, WeakHash};
 use super::usage::KeyUsage;
-use crate::keys::{Family, PrivateKey};
+use crate::keys::{Family, PrivateKey, PublicKey};
 use crate::log::Timestamp;
 
 /// Reads a certificate (PEM or DER) and its private key (PKCS#8, encrypted PKCS#8, PKCS#1 or SEC 1, PEM or DER).
@@ -49,7 +49,18 @@ impl CheckedUpload {
     /// Everything that there is to say: refusals, warnings that need an acceptance, notices.
     #[must_use]
     pub fn findings(&self, expectation: &Expectation<'_>) -> Vec<UploadFinding> {
-        let mut findings = certificate_findings(&self.certificate, expectation);
+        self.findings_given(expectation, |key| self.certificate.verify_signature(key).is_ok())
+    }
+
+    /// As [`findings`](Self::findings), for a decision that verifies nothing itself: whether the certificate's signature
+    /// is that of a key is told by the caller. It is asked at most once.
+    #[must_use]
+    pub fn findings_given(
+        &self,
+        expectation: &Expectation<'_>,
+        is_signed_by: impl Fn(&PublicKey) -> bool,
+    ) -> Vec<UploadFinding> {
+        let mut findings = certificate_findings_given(&self.certificate, expectation, &is_signed_by);
         if self.certificate.public_key().is_ok_and(|key| key != self.private_key.public_key()) {
             findings.insert(0, UploadFinding::KeyMismatch);
         }
@@ -72,12 +83,20 @@ impl CheckedUpload {
 /// Everything that there is to say of a CA certificate alone, as one that an external issuer made (rule C2).
 #[must_use]
 pub fn certificate_findings(certificate: &ParsedCertificate, expectation: &Expectation<'_>) -> Vec<UploadFinding> {
+    certificate_findings_given(certificate, expectation, &|key| certificate.verify_signature(key).is_ok())
+}
+
+fn certificate_findings_given(
+    certificate: &ParsedCertificate,
+    expectation: &Expectation<'_>,
+    is_signed_by: &dyn Fn(&PublicKey) -> bool,
+) -> Vec<UploadFinding> {
     let mut findings = Vec::new();
     key_and_form(certificate, expectation, &mut findings);
     extensions(certificate, &mut findings);
     match expectation.role {
-        Role::Root => root(certificate, &mut findings),
-        Role::Intermediate { issuer } => intermediate(certificate, issuer, &mut findings),
+        Role::Root => root(certificate, is_signed_by, &mut findings),
+        Role::Intermediate { issuer } => intermediate(certificate, issuer, is_signed_by, &mut findings),
     }
     validity(certificate, expectation, &mut findings);
     findings
@@ -202,7 +221,11 @@ fn extensions(certificate: &ParsedCertificate, findings: &mut Vec<UploadFinding>
         .extend(extensions.unknown_critical.iter().map(|oid| UploadFinding::UnknownCriticalExtension { oid: *oid }));
 }
 
-fn root(certificate: &ParsedCertificate, findings: &mut Vec<UploadFinding>) {
+fn root(
+    certificate: &ParsedCertificate,
+    is_signed_by: &dyn Fn(&PublicKey) -> bool,
+    findings: &mut Vec<UploadFinding>,
+) {
     if certificate.extensions().basic_constraints.is_some_and(|constraints| constraints.path_length == Some(0)) {
         findings.push(UploadFinding::PathLengthTooShort);
     }
@@ -212,10 +235,15 @@ fn root(certificate: &ParsedCertificate, findings: &mut Vec<UploadFinding>) {
             issuer: certificate.issuer().clone(),
         });
     }
-    signature(certificate, certificate, true, findings);
+    signature(certificate, certificate, true, is_signed_by, findings);
 }
 
-fn intermediate(certificate: &ParsedCertificate, issuer: &ParsedCertificate, findings: &mut Vec<UploadFinding>) {
+fn intermediate(
+    certificate: &ParsedCertificate,
+    issuer: &ParsedCertificate,
+    is_signed_by: &dyn Fn(&PublicKey) -> bool,
+    findings: &mut Vec<UploadFinding>,
+) {
     if certificate.is_self_issued() {
         findings.push(UploadFinding::SelfIssued);
     }
@@ -228,7 +256,7 @@ fn intermediate(certificate: &ParsedCertificate, issuer: &ParsedCertificate, fin
     if issuer.extensions().basic_constraints.is_some_and(|constraints| constraints.path_length == Some(0)) {
         findings.push(UploadFinding::IssuerPathLengthExhausted { issuer: issuer.subject().clone() });
     }
-    signature(certificate, issuer, false, findings);
+    signature(certificate, issuer, false, is_signed_by, findings);
     if let (Ok(found), Ok(limit)) = (certificate.validity(), issuer.validity())
         && !found.nests_in(&limit)
     {
@@ -240,6 +268,7 @@ fn signature(
     certificate: &ParsedCertificate,
     issuer: &ParsedCertificate,
     root: bool,
+    is_signed_by: &dyn Fn(&PublicKey) -> bool,
     findings: &mut Vec<UploadFinding>,
 ) {
     let named = certificate.extensions().authority_key_identifier.as_ref().and_then(|aki| aki.key_identifier.as_ref());
@@ -264,9 +293,8 @@ fn signature(
     }
     // A key that is not accepted was told already.
     let Ok(key) = issuer.public_key() else { return };
-    match certificate.verify_signature(key) {
-        Ok(()) | Err(SignatureError::Algorithm(_)) => {}
-        Err(SignatureError::Verify(_)) => findings.push(UploadFinding::SignatureWrong { root }),
+    if !is_signed_by(key) {
+        findings.push(UploadFinding::SignatureWrong { root });
     }
 }
 

@@ -19,6 +19,8 @@ mod segment;
 mod shared;
 mod staging;
 mod store;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub use options::Options;

@@ -30,6 +30,8 @@ impl Command for DisableCa {
 
     const NAME: &'static str = "DisableCa";
 
+    const WHATEVER_THE_CLOCK: bool = true;
+
     fn canonical(&self) -> Vec<u8> {
         canonical(self)
     }

@@ -9,10 +9,11 @@ use crate::domain::{CaId, founded};
 use crate::keys::{Algorithm, Family, KeyUse, PublicKey};
 use crate::log::Timestamp;
 use crate::x509::{
-    AuthorityUrls, CaCertificate, CertificateId, CommonName, DistinguishedName, SubjectFields, Validity,
+    AuthorityUrls, CaCertificate, CertificateId, CommonName, DistinguishedName, Planned, PlannedRole, SubjectFields,
+    Validity,
 };
 
-use super::enabling::{Above, C4, Candidate, EnabledCa, answer, claim, key_id, key_is_free, name_is_free};
+use super::enabling::{Above, C4, Candidate, EnabledCa, answer, check_path, claim, key_id, key_is_free, name_is_free};
 use super::ending::{public_key, unreadable};
 use super::rules::{C5, urls};
 
@@ -74,6 +75,13 @@ impl Command for EnableByCreating {
         let subject = self.check_subject(desk, &mut objections)?;
         urls(&self.addresses, &mut objections);
         let validity = self.fit(&candidate, policy, now, &mut objections);
+        if let (Some(root), Some(subject), Some(validity), Some(bought)) =
+            (&candidate.root, &subject, validity, candidate.bought)
+        {
+            let role = PlannedRole::Intermediate { path_length };
+            let planned = Planned { role, validity, family: bought.family, subject, names: &[] };
+            check_path(root, &planned, |_| false, &mut objections)?;
+        }
         let key = key_id(desk, &context.commit, &mut objections)?;
         objections.verdict()?;
         // Whatever is absent now was objected to.

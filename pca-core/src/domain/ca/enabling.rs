@@ -8,8 +8,9 @@ use crate::domain::refusal::{BrokenRule, Objections, Rule};
 use crate::domain::{CaId, stream};
 use crate::keys::{Algorithm, KeyId, PublicKey};
 use crate::log::{CommitId, Timestamp};
-use crate::x509::{CertificateId, DistinguishedName, plus_days};
+use crate::x509::{self, CertificateId, DistinguishedName, PathViolation, Planned, plus_days};
 
+use super::ending::unreadable;
 use super::rules::{C1, C5, I5, O5, known, thawed, within_term};
 use super::{Bought, Ca, CaState, Generation};
 
@@ -102,6 +103,13 @@ impl<'w> Candidate<'w> {
             what: format!("the certificate of its root {}", root.id),
             latest: root.generation.not_after,
         });
+        let mut limits: Vec<Limit> = issuer.into_iter().chain(self.own_limits(policy, not_before)).collect();
+        limits.sort_by_key(|limit| limit.latest);
+        limits
+    }
+
+    /// As [`limits`](Self::limits), without the root's.
+    pub(super) fn own_limits(&self, policy: &Policy, not_before: Timestamp) -> Vec<Limit> {
         let longest = policy.max_validity_days.and_then(|days| {
             let latest = plus_days(not_before, days)?.plus_secs(-1);
             Some(Limit { rule: C5, what: format!("the policy's longest validity of {days} days"), latest })
@@ -111,9 +119,7 @@ impl<'w> Candidate<'w> {
             what: "the service term".into(),
             latest: bought.term_ends.floor_to_second(),
         });
-        let mut limits: Vec<Limit> = [issuer, longest, term].into_iter().flatten().collect();
-        limits.sort_by_key(|limit| limit.latest);
-        limits
+        longest.into_iter().chain(term).collect()
     }
 }
 
@@ -218,6 +224,22 @@ pub(super) fn serial_is_free(desk: &Desk<'_>, id: &CertificateId, objections: &m
         let message = format!("the issuer name has used the serial number {} before ({id})", id.serial());
         BrokenRule::new(I5, "serial-taken", message)
     });
+    Ok(())
+}
+
+/// Objects to everything that relying parties would find wrong with the path below the root (rule I6), except what was
+/// told already.
+pub(super) fn check_path(
+    root: &Above<'_>,
+    planned: &Planned<'_>,
+    told: impl Fn(&PathViolation) -> bool,
+    objections: &mut Objections,
+) -> Result<(), Halt> {
+    let parsed = root.generation.parsed.as_deref().ok_or_else(|| unreadable(root.id))?;
+    let violations = x509::check_path(&[parsed], planned).into_iter().filter(|violation| !told(violation));
+    objections.extend(
+        violations.map(|violation| BrokenRule::new(Rule::new(violation.rule()), "path", violation.to_string())),
+    );
     Ok(())
 }
 

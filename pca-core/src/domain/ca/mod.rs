@@ -3,14 +3,15 @@
 mod configure;
 mod disable;
 mod enable_create;
+mod enable_upload;
 mod enabling;
-mod ending;
+pub(crate) mod ending;
 mod preview;
 mod reenable;
 mod remove;
 mod reset;
 mod revoke;
-mod rules;
+pub(crate) mod rules;
 #[cfg(test)]
 pub(crate) mod testing;
 mod unfinished;
@@ -18,6 +19,7 @@ mod unfinished;
 pub use configure::{ConfigureCa, Configured};
 pub use disable::{DisableCa, Disabled};
 pub use enable_create::{EnableByCreating, Lifetime};
+pub use enable_upload::{ACCEPTABLE, EnableByUpload, VerifiedCrl};
 pub use enabling::EnabledCa;
 pub use ending::{EndedCa, Ending, EndingAnswer, TrustAnchor};
 pub use preview::{Foreseen, ForeseenCa, Preview};

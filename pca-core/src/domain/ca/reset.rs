@@ -34,6 +34,8 @@ impl Command for ResetCa {
 
     const NAME: &'static str = Ending::Reset.command();
 
+    const WHATEVER_THE_CLOCK: bool = true;
+
     fn canonical(&self) -> Vec<u8> {
         canonical(self)
     }

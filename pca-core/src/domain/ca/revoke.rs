@@ -34,6 +34,8 @@ impl Command for RevokeCa {
 
     const NAME: &'static str = Ending::Revoke.command();
 
+    const WHATEVER_THE_CLOCK: bool = true;
+
     fn canonical(&self) -> Vec<u8> {
         canonical(self)
     }

@@ -169,6 +169,7 @@ impl Scene {
 
     fn supply(&mut self, need: Need, evidence: &mut Evidence) {
         match need {
+            Need::All(needs) => needs.into_iter().for_each(|need| self.supply(need, evidence)),
             Need::Stream(stream) => self.load(&stream),
             Need::Key { ordinal, algorithm, key_use } => {
                 assert_eq!(key_use, KeyUse::CertificateAuthority);

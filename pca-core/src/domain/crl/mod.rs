@@ -1,5 +1,13 @@
 //! Revocations under an issuer name, and its CRLs (rule A3).
 
+mod last;
+mod list;
+mod publish;
+
+pub use last::PublishLastCrl;
+pub use list::{RebuildError, last_crl, rolls_needed, to_be_signed};
+pub use publish::{PublishCrl, PublishedCrl};
+
 use std::collections::BTreeMap;
 
 use crate::log::{Fold, Moment, Position, StreamId, Timestamp};
@@ -15,6 +23,7 @@ pub struct Crl {
     published: Option<CrlPublished>,
     last_number: u64,
     moved: Position,
+    changed: bool,
 }
 
 /// A certificate that is revoked or on hold.
@@ -60,6 +69,12 @@ impl Crl {
     pub fn moved(&self) -> Position {
         self.moved
     }
+
+    /// Whether what is revoked has changed since the newest CRL.
+    #[must_use]
+    pub fn has_changed(&self) -> bool {
+        self.changed
+    }
 }
 
 impl Fold for Crl {
@@ -74,6 +89,7 @@ impl Fold for Crl {
             Event::CrlPublished(published) => {
                 self.last_number = self.last_number.max(published.number);
                 self.published = Some(published.clone());
+                self.changed = false;
                 return;
             }
             Event::CertificateRevoked(revoked) => {
@@ -92,16 +108,18 @@ impl Fold for Crl {
             Event::CaReset(reset) => self.ends.push((reset.end.clone(), moment.time)),
             Event::CaRevoked(revoked) => self.ends.push((revoked.end.clone(), moment.time)),
             Event::CaEnabled(enabled) => {
-                for carried in &enabled.carried_crl {
+                if let Some(carried) = &enabled.carried_crl {
                     self.last_number = self.last_number.max(carried.number.unwrap_or_default());
                     for entry in &carried.entries {
                         let (at, reason) = (entry.revoked_at, entry.reason);
-                        self.entries.insert(entry.serial, Entry { at, reason, invalidity_date: None, not_after: None });
+                        let carried = Entry { at, reason, invalidity_date: None, not_after: None };
+                        self.entries.entry(entry.serial).or_insert(carried);
                     }
                 }
             }
             _ => return,
         }
         self.moved = moment.position;
+        self.changed = true;
     }
 }

@@ -40,6 +40,8 @@ impl Command for ConfirmKeyDestroyed {
 
     const NAME: &'static str = "ConfirmKeyDestroyed";
 
+    const WHATEVER_THE_CLOCK: bool = true;
+
     fn canonical(&self) -> Vec<u8> {
         canonical(self)
     }
@@ -177,7 +179,7 @@ mod tests {
         let expired = scene.issue_with_kept_key(&intermediate, 10);
         let refusal = scene.refused(&ConfirmKeyDestroyed { key: removed.1.clone() });
         assert_eq!(scene.codes(&refusal), ["K4 key-kept"]);
-        scene.happened(CertificateRemoved { id: removed.0 });
+        scene.happened(CertificateRemoved { id: removed.0, key: None });
         scene.run(&ConfirmKeyDestroyed { key: removed.1 }).unwrap();
         scene.days_pass(39);
         let refusal = scene.refused(&ConfirmKeyDestroyed { key: expired.1.clone() });

@@ -227,7 +227,7 @@ impl Story {
     }
 
     pub(crate) fn remove(&mut self, ca: &CaId) {
-        self.record(&[CaRemoved { ca: ca.clone() }.into()]);
+        self.record(&[CaRemoved { ca: ca.clone(), key: None }.into()]);
     }
 
     /// Consumes a unit; whether there was one.
@@ -314,6 +314,10 @@ impl Story {
             count: 0,
             key: generation.key.clone(),
             last_crl: false,
+            certificate: generation.id,
+            fingerprint: Digest::of(generation.certificate.as_bytes()),
+            root: state.is_root(),
+            uploaded: false,
         }
     }
 

@@ -5,6 +5,8 @@
 
 #[cfg(test)]
 pub(crate) mod faulty;
+#[cfg(test)]
+pub(crate) mod gated;
 mod os;
 
 use core::any::Any;

@@ -1,0 +1,240 @@
+//! Whether a log fits the business rules: what [`crate::log::Verifier`] cannot know (rules C1, C5, I1, I5, K2, A3, Q4, Q5).
+//!
+//! The log's verifier checks the chain; this one decodes every event and holds it against all before it: the ledger
+//! balances, serial numbers are unique, certificates say what the log says, nest in their issuer's validity and carry
+//! its signature, only what was enabled issued, and CRL numbers rise.
+
+mod certificate;
+mod fault;
+
+pub use fault::{CertificateFault, DomainFault};
+
+use std::collections::{HashMap, HashSet};
+
+use crate::domain::ca::{Ca, CaState};
+use crate::domain::event::{CaEnabled, CertificateIssued, CrlPublished, Event};
+use crate::domain::quota::Ledger;
+use crate::domain::{CaId, stream};
+use crate::log::{Digest, EventData, Fold, Position, Recorded, StreamId};
+use crate::x509::{CertificateId, NameHash};
+
+use super::Told;
+
+/// Follows a log commit by commit and tells everything that does not fit the rules. Memory grows with the number of
+/// certificates (some 100 octets each).
+#[derive(Clone, Debug)]
+pub struct DomainVerifier {
+    position: Position,
+    signatures: bool,
+    ledger: Ledger,
+    cas: HashMap<CaId, Ca>,
+    serials: HashSet<CertificateId>,
+    crls: HashMap<NameHash, CrlNumbers>,
+    authority_keys: HashSet<Digest>,
+    holder_keys: HashSet<Digest>,
+    certificates: u64,
+}
+
+/// CRL numbers of an issuer name.
+#[derive(Clone, Debug, Default)]
+struct CrlNumbers {
+    last: u64,
+    /// The generations whose keys signed the CRL of that number (rule A3: all live ones sign the same).
+    signed_by: Vec<(CaId, u32)>,
+}
+
+impl Default for DomainVerifier {
+    fn default() -> Self {
+        Self {
+            position: Position::ZERO,
+            signatures: true,
+            ledger: Ledger::default(),
+            cas: HashMap::new(),
+            serials: HashSet::new(),
+            crls: HashMap::new(),
+            authority_keys: HashSet::new(),
+            holder_keys: HashSet::new(),
+            certificates: 0,
+        }
+    }
+}
+
+impl DomainVerifier {
+    /// Checks everything but signatures, which take most of the time.
+    #[must_use]
+    pub fn without_signatures() -> Self {
+        Self { signatures: false, ..Self::default() }
+    }
+
+    /// The position up to which the log was followed.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        self.position
+    }
+
+    /// How many certificates were checked, those of CAs included.
+    #[must_use]
+    pub fn certificates(&self) -> u64 {
+        self.certificates
+    }
+
+    /// The quota ledger so far.
+    #[must_use]
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Takes the next commit in, faults or not, and tells its faults.
+    pub fn follow(&mut self, recorded: &Recorded) -> Vec<DomainFault> {
+        let (seal, commit) = (recorded.seal(), recorded.commit());
+        let mut faults = Vec::new();
+        for (index, view) in commit.events().enumerate() {
+            let position = seal.first.plus(u64::try_from(index).unwrap_or(u64::MAX));
+            match Event::decode(&view) {
+                Ok(event) => {
+                    let streams: Vec<StreamId> = view.streams().cloned().collect();
+                    let told = Told { event, position, time: seal.time, metadata: commit.metadata() };
+                    self.take(&told, &streams, &mut faults);
+                }
+                Err(error) => faults.push(DomainFault::Codec { position, error }),
+            }
+        }
+        self.position = seal.last();
+        faults
+    }
+
+    /// What can only be told at the end: the ledger as a whole.
+    ///
+    /// # Errors
+    /// The fault.
+    pub fn finish(&self) -> Result<(), DomainFault> {
+        self.ledger.check().map_err(|fault| DomainFault::Ledger { position: self.position, fault })
+    }
+
+    fn take(&mut self, told: &Told<'_>, streams: &[StreamId], faults: &mut Vec<DomainFault>) {
+        let position = told.position;
+        let mut expected = told.event.streams();
+        expected.sort_unstable();
+        expected.dedup();
+        if expected != streams {
+            faults.push(DomainFault::Streams { position, kind: told.event.kind() });
+        }
+        if let Err(fault) = self.ledger.apply(&told.event, told.metadata.decided_at) {
+            faults.push(DomainFault::Ledger { position, fault });
+        }
+        match &told.event {
+            Event::CaEnabled(enabled) => self.enabled(enabled, position, faults),
+            Event::CertificateIssued(issued) => self.issued(issued, position, faults),
+            Event::CertificateRevoked(revoked) if !self.serials.contains(&revoked.id) => {
+                faults.push(DomainFault::UnknownCertificate { position, id: revoked.id });
+            }
+            Event::CrlPublished(published) => self.published(published, position, faults),
+            _ => {}
+        }
+        for stream in expected.iter().filter(|stream| stream.category() == "ca") {
+            let Ok(id) = stream.key().parse::<CaId>() else { continue };
+            let ca = self.cas.entry(id).or_insert_with(|| Ca::begin(stream));
+            ca.evolve(&told.event, &told.moment());
+        }
+    }
+
+    fn enabled(&mut self, enabled: &CaEnabled, position: Position, faults: &mut Vec<DomainFault>) {
+        self.certificates = self.certificates.saturating_add(1);
+        let ca = self.ca(&enabled.ca);
+        self.must_be(&enabled.ca, &[CaState::NotEnabled], position, faults);
+        if ca.next_generation() != enabled.generation {
+            let (expected, found) = (ca.next_generation(), enabled.generation);
+            faults.push(DomainFault::Generation { position, ca: enabled.ca.clone(), expected, found });
+        }
+        let mut issuer = None;
+        if let Some(root) = ca.root() {
+            self.must_be(root, &[CaState::Enabled], position, faults);
+            match self.ca(root).generation() {
+                Some(generation) => issuer = Some(generation.clone()),
+                None => faults.push(DomainFault::NoIssuer { position, ca: root.clone() }),
+            }
+        }
+        let family = ca.bought().map(|bought| bought.family);
+        let told = certificate::of_authority(enabled, family, ca.is_root(), issuer.as_ref(), self.signatures);
+        faults.extend(told.into_iter().map(|fault| DomainFault::Certificate { position, id: enabled.id, fault }));
+        self.claim_serial(enabled.id, position, faults);
+        if self.holder_keys.contains(&enabled.spki) {
+            faults.push(DomainFault::KeyRole { position, id: enabled.id, spki: enabled.spki });
+        }
+        self.authority_keys.insert(enabled.spki);
+        if let Some(number) = enabled.carried_crl.as_ref().and_then(|carried| carried.number) {
+            let numbers = self.crls.entry(enabled.subject_hash).or_default();
+            if number > numbers.last {
+                *numbers = CrlNumbers { last: number, signed_by: Vec::new() };
+            }
+        }
+    }
+
+    fn issued(&mut self, issued: &CertificateIssued, position: Position, faults: &mut Vec<DomainFault>) {
+        self.certificates = self.certificates.saturating_add(1);
+        let ca = self.ca(&issued.ca);
+        self.must_be(&issued.ca, &[CaState::Enabled], position, faults);
+        match ca.root() {
+            Some(root) => self.must_be(root, &[CaState::Enabled], position, faults),
+            None => faults.push(DomainFault::NotAnIntermediate { position, ca: issued.ca.clone() }),
+        }
+        match ca.generation() {
+            Some(generation) => {
+                if generation.number != issued.generation {
+                    let (expected, found) = (generation.number, issued.generation);
+                    faults.push(DomainFault::Generation { position, ca: issued.ca.clone(), expected, found });
+                }
+                let family = ca.bought().map(|bought| bought.family);
+                let told = certificate::of_holder(issued, family, generation, self.signatures);
+                faults.extend(told.into_iter().map(|fault| DomainFault::Certificate {
+                    position,
+                    id: issued.id,
+                    fault,
+                }));
+            }
+            None => faults.push(DomainFault::NoIssuer { position, ca: issued.ca.clone() }),
+        }
+        self.claim_serial(issued.id, position, faults);
+        if self.authority_keys.contains(&issued.spki) {
+            faults.push(DomainFault::KeyRole { position, id: issued.id, spki: issued.spki });
+        }
+        self.holder_keys.insert(issued.spki);
+    }
+
+    fn published(&mut self, published: &CrlPublished, position: Position, faults: &mut Vec<DomainFault>) {
+        let numbers = self.crls.entry(published.subject_hash).or_default();
+        let signer = (published.ca.clone(), published.generation);
+        let same = published.number == numbers.last && !numbers.signed_by.contains(&signer);
+        if published.number < numbers.last || (published.number == numbers.last && !(same && numbers.last > 0)) {
+            let (issuer, last, found) = (published.subject_hash, numbers.last, published.number);
+            faults.push(DomainFault::CrlNumber { position, issuer, last, found });
+        } else if same {
+            numbers.signed_by.push(signer);
+        } else {
+            *numbers = CrlNumbers { last: published.number, signed_by: vec![signer] };
+        }
+        if published.covers >= position {
+            faults.push(DomainFault::CrlCovers { position, covers: published.covers });
+        }
+    }
+
+    fn ca(&self, id: &CaId) -> Ca {
+        self.cas.get(id).cloned().unwrap_or_else(|| Ca::begin(&stream::ca(id)))
+    }
+
+    fn must_be(&self, ca: &CaId, states: &[CaState], position: Position, faults: &mut Vec<DomainFault>) {
+        let state = self.cas.get(ca).map_or(CaState::Unknown, Ca::state);
+        if !states.contains(&state) {
+            faults.push(DomainFault::CaState { position, ca: ca.clone(), state });
+        }
+    }
+
+    fn claim_serial(&mut self, id: CertificateId, position: Position, faults: &mut Vec<DomainFault>) {
+        if !self.serials.insert(id) {
+            faults.push(DomainFault::Serial { position, id });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,272 @@
+//! Tests of the domain's verifier: true logs pass, and each kind of falsehood is told.
+
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use crate::domain::certificate::IssueCertificate;
+use crate::domain::event::{CaDisabled, CertificateRevoked, Der};
+use crate::domain::testing::Story;
+use crate::log::Timestamp;
+use crate::projection::testing::{record, some_certificate};
+use crate::x509::{RevocationReason, SerialNumber};
+
+type Events = Vec<(Event, Timestamp)>;
+
+fn faults(events: &[(Event, Timestamp)]) -> Vec<DomainFault> {
+    let mut verifier = DomainVerifier::default();
+    let faults = record(events).iter().flat_map(|recorded| verifier.follow(recorded)).collect();
+    verifier.finish().unwrap();
+    faults
+}
+
+/// Two roots, two intermediates, three certificates.
+fn story() -> Story {
+    let mut story = Story::issuing(5);
+    story.run(&IssueCertificate::server(story.intermediate(), ["www.example.com"]));
+    let mut story = story.root_bought().root_enabled().intermediate_enabled().assigned(5).later(60);
+    story.run(&IssueCertificate::server(story.intermediate(), ["oa.example.com"]));
+    story.run(&IssueCertificate::client(story.intermediate(), "Ada"));
+    story
+}
+
+/// Changes the newest event that the closure changes, and expects some faults.
+#[track_caller]
+fn caught(change: impl Fn(&mut Event) -> bool, is: impl Fn(&DomainFault) -> bool) {
+    let mut events: Events = story().events().to_vec();
+    assert_eq!(faults(&events), []);
+    assert!(events.iter_mut().rev().any(|(event, _)| change(event)));
+    let faults = faults(&events);
+    assert!(faults.iter().any(is), "{faults:?}");
+}
+
+#[track_caller]
+fn issued_caught(change: impl Fn(&mut CertificateIssued), is: impl Fn(&DomainFault) -> bool) {
+    let change = |event: &mut Event| match event {
+        Event::CertificateIssued(issued) => {
+            change(issued);
+            true
+        }
+        _ => false,
+    };
+    caught(change, is);
+}
+
+#[track_caller]
+fn enabled_caught(change: impl Fn(&mut CaEnabled), is: impl Fn(&DomainFault) -> bool) {
+    let change = |event: &mut Event| match event {
+        Event::CaEnabled(enabled) => {
+            change(enabled);
+            true
+        }
+        _ => false,
+    };
+    caught(change, is);
+}
+
+fn is_fact(fault: &DomainFault, expected: &str) -> bool {
+    matches!(fault, DomainFault::Certificate { fault: CertificateFault::Fact { what, .. }, .. } if *what == expected)
+}
+
+fn flip_last(certificate: &mut Der) {
+    let mut octets = certificate.as_bytes().to_vec();
+    *octets.last_mut().unwrap() ^= 1;
+    *certificate = octets.into();
+}
+
+#[test]
+fn a_true_log_passes() {
+    let story = story();
+    let mut verifier = DomainVerifier::default();
+    let log = record(story.events());
+    assert!(log.iter().all(|recorded| verifier.follow(recorded).is_empty()));
+    assert_eq!((verifier.certificates(), verifier.position()), (7, log.last().unwrap().seal().last()));
+    assert_eq!(verifier.finish(), Ok(()));
+}
+
+#[test]
+fn c5_i5_a_certificate_must_say_what_the_log_says() {
+    let other = SerialNumber::from_random([1; 10]);
+    issued_caught(|issued| issued.id = CertificateId::new(issued.id.issuer(), other), |fault| is_fact(fault, "id"));
+    issued_caught(|issued| issued.not_after = issued.not_after.plus_secs(1), |fault| is_fact(fault, "not_after"));
+    issued_caught(|issued| issued.not_before = issued.not_before.plus_secs(1), |fault| is_fact(fault, "not_before"));
+    issued_caught(|issued| issued.spki = Digest::ZERO, |fault| is_fact(fault, "key"));
+    enabled_caught(|enabled| enabled.subject_hash = NameHash::new([1; 5]), |fault| is_fact(fault, "subject name hash"));
+    enabled_caught(|enabled| enabled.algorithm = None, |fault| is_fact(fault, "algorithm"));
+    enabled_caught(|enabled| enabled.spki = Digest::ZERO, |fault| is_fact(fault, "key"));
+    issued_caught(
+        |issued| issued.certificate = Der::from(&b"\x30\x00"[..]),
+        |fault| matches!(fault, DomainFault::Certificate { fault: CertificateFault::Unreadable(_), .. }),
+    );
+}
+
+#[test]
+fn i6_every_signature_is_verified() {
+    let is =
+        |fault: &DomainFault| matches!(fault, DomainFault::Certificate { fault: CertificateFault::Signature(_), .. });
+    issued_caught(|issued| flip_last(&mut issued.certificate), is);
+    enabled_caught(|enabled| flip_last(&mut enabled.certificate), is);
+    let change = |event: &mut Event| match event {
+        Event::CaEnabled(enabled) if enabled.id.issuer() == enabled.subject_hash => {
+            flip_last(&mut enabled.certificate);
+            true
+        }
+        _ => false,
+    };
+    caught(change, is);
+    let mut events: Events = story().events().to_vec();
+    assert!(events.iter_mut().any(|(event, _)| change(event)));
+    let mut quick = DomainVerifier::without_signatures();
+    assert!(record(&events).iter().all(|recorded| quick.follow(recorded).is_empty()));
+}
+
+#[test]
+fn i1_only_the_issuer_that_is_enabled() {
+    let story = Story::issuing(5);
+    let issued = some_certificate(&story);
+    let (root, intermediate) = (story.root(), story.intermediate());
+    let with = |story: &Story| {
+        let mut events: Events = story.events().to_vec();
+        events.push((issued.clone().into(), story.now()));
+        faults(&events)
+    };
+    assert_eq!(with(&story), []);
+    for ca in [&root, &intermediate] {
+        let faults = with(&story.clone().and(CaDisabled { ca: ca.clone() }));
+        assert!(
+            matches!(faults.as_slice(), [DomainFault::CaState { ca: found, state: CaState::Disabled, .. }] if found == ca),
+            "{faults:?}"
+        );
+    }
+    issued_caught(|issued| issued.generation = 2, |fault| matches!(fault, DomainFault::Generation { found: 2, .. }));
+    let mut events: Events = story.events().to_vec();
+    events.push((CertificateIssued { ca: root.clone(), ..issued.clone() }.into(), story.now()));
+    let faults = faults(&events);
+    assert!(faults.iter().any(|fault| matches!(fault, DomainFault::NotAnIntermediate { .. })), "{faults:?}");
+}
+
+#[test]
+fn another_cas_certificate_is_not_this_ones() {
+    // The certificate of the first intermediate, told as the second's.
+    let story = story();
+    let second = story.intermediate();
+    let mut events: Events = story.events().to_vec();
+    let first = events.iter_mut().find_map(|(event, _)| match event {
+        Event::CertificateIssued(issued) => Some(issued),
+        _ => None,
+    });
+    first.unwrap().ca = second;
+    let faults = faults(&events);
+    assert!(
+        faults.iter().any(|fault| matches!(fault, DomainFault::CaState { state: CaState::Unknown, .. })),
+        "{faults:?}"
+    );
+}
+
+#[test]
+fn i5_a_serial_number_is_used_once() {
+    let mut events: Events = story().events().to_vec();
+    let last = events.last().unwrap().clone();
+    events.push(last);
+    let faults = faults(&events);
+    assert!(faults.iter().any(|fault| matches!(fault, DomainFault::Serial { .. })), "{faults:?}");
+    assert!(
+        faults.iter().any(|fault| matches!(fault, DomainFault::Ledger { .. })),
+        "its unit is spent twice: {faults:?}"
+    );
+}
+
+#[test]
+fn c1_an_enabled_ca_is_not_enabled_again() {
+    enabled_caught(|enabled| enabled.generation = 3, |fault| matches!(fault, DomainFault::Generation { .. }));
+    let story = Story::issuing(1);
+    let mut events: Events = story.events().to_vec();
+    let enabled = events.iter().rev().find(|(event, _)| matches!(event, Event::CaEnabled(_))).cloned();
+    events.extend(enabled);
+    let faults = faults(&events);
+    assert!(
+        faults.iter().any(|fault| matches!(fault, DomainFault::CaState { state: CaState::Enabled, .. })),
+        "{faults:?}"
+    );
+}
+
+#[test]
+fn a2_only_what_was_issued_is_revoked() {
+    let story = story();
+    let id = some_certificate(&story).id;
+    let revoked = CertificateRevoked {
+        id,
+        ca: story.intermediate(),
+        reason: RevocationReason::Superseded,
+        invalidity_date: None,
+        not_after: story.now(),
+        compromised_spki: None,
+    };
+    let faults = faults(story.and(revoked).events());
+    assert!(matches!(faults.as_slice(), [DomainFault::UnknownCertificate { .. }]), "{faults:?}");
+}
+
+#[test]
+fn a3_crl_numbers_rise() {
+    let story = Story::issuing(1);
+    let generation = story.generation(&story.intermediate()).clone();
+    let crl = |number, generation_number| CrlPublished {
+        ca: story.intermediate(),
+        generation: generation_number,
+        subject_hash: generation.subject_hash,
+        number,
+        this_update: story.now(),
+        next_update: story.now().plus_secs(60),
+        entries: 0,
+        expired_before: None,
+        covers: Position::new(1),
+        digest: Digest::ZERO,
+        last: None,
+    };
+    let rise = |numbers: &[(u64, u32)]| {
+        faults(
+            numbers
+                .iter()
+                .fold(story.clone(), |story, (number, generation)| story.and(crl(*number, *generation)))
+                .events(),
+        )
+    };
+    assert_eq!(rise(&[(1, 1), (2, 1), (9, 1)]), []);
+    assert_eq!(rise(&[(5, 1), (5, 2), (6, 2)]), [], "every live key signs the same number");
+    assert!(matches!(rise(&[(5, 1), (5, 1)]).as_slice(), [DomainFault::CrlNumber { last: 5, found: 5, .. }]));
+    assert!(matches!(rise(&[(5, 1), (4, 2)]).as_slice(), [DomainFault::CrlNumber { last: 5, found: 4, .. }]));
+    assert!(matches!(rise(&[(0, 1)]).as_slice(), [DomainFault::CrlNumber { .. }]));
+    let ahead = CrlPublished { covers: Position::new(1000), ..crl(1, 1) };
+    let faults = faults(story.clone().and(ahead).events());
+    assert!(matches!(faults.as_slice(), [DomainFault::CrlCovers { .. }]), "{faults:?}");
+}
+
+#[test]
+fn k2_a_key_has_one_role() {
+    let story = story();
+    let authority = story.generation(&story.root()).spki;
+    issued_caught(
+        |issued| issued.spki = authority,
+        |fault| matches!(fault, DomainFault::KeyRole { .. } | DomainFault::Certificate { .. }),
+    );
+}
+
+#[test]
+fn l5_an_event_that_cannot_be_read_is_told() {
+    use crate::log::{Commit, CommitId, EncodedEvent, Head, Metadata, RequestDigest, Revision};
+    let stream = stream::policy();
+    let metadata = Metadata {
+        command: "x".into(),
+        actor: "x".into(),
+        claimed_actor: None,
+        reason: None,
+        correlation: None,
+        decided_at: Timestamp::EPOCH,
+        wall_clock: None,
+    };
+    let guards = [(stream.clone(), Revision::ZERO)].into();
+    let event = EncodedEvent { kind: "Unheard".into(), schema: 1, streams: vec![stream], payload: vec![0x80] };
+    let commit = Commit::new(CommitId::new([1; 16]), RequestDigest::new([0; 32]), metadata, guards, &[event]).unwrap();
+    let recorded = Recorded::new(Head::GENESIS.seal(&commit), commit);
+    let faults = DomainVerifier::default().follow(&recorded);
+    assert!(matches!(faults.as_slice(), [DomainFault::Codec { .. }]), "{faults:?}");
+}

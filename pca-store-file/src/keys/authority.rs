@@ -1,0 +1,291 @@
+//! The keys of certificate authorities: one file each, encrypted PKCS#8 directly under the store's passphrase, so that
+//! `openssl pkey -in key_….pem` reads it.
+//!
+//! **Changing the passphrase** writes every key anew beside its file (`key_….pem.next-2`), then a header beside the
+//! header (`store.next`); from here the old and the new passphrase both open the store. Then the new header takes the
+//! place of the old, and each new file the place of its old one; what they replace is wiped. Whoever opens the store
+//! with the new passphrase, or after the header was put in place, finishes what is left. The master key of holders'
+//! keys stays the same: an old passphrase still opens an old *copy* of the whole directory, and no more than that.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use pca_core::keys::software::{Backend, Signer};
+use pca_core::keys::{
+    Encryption, ImportError, KeyDerivation, KeyEntry, KeyError, KeyId, KeyKind, KeyUse, PrivateKey, PublicKey,
+    SignRequest,
+};
+use pca_core::log::Timestamp;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::disk::Disk;
+use super::header::{Header, MasterKey, check_passphrase, draw, draw_master};
+
+const HEADER: &str = "store";
+const NEXT_HEADER: &str = "store.next";
+
+/// What is known of the keys of certificate authorities without asking the disk. Its lock is never held for long, so that
+/// signing does not wait for a key derivation.
+#[derive(Default)]
+pub(super) struct Known(RwLock<HashMap<KeyId, Authority>>);
+
+#[derive(Clone)]
+struct Authority {
+    created: SystemTime,
+    /// The parsed key, from its first use on.
+    signer: Option<Arc<dyn Signer>>,
+}
+
+impl Known {
+    pub(super) fn contains(&self, id: &KeyId) -> bool {
+        self.read().contains_key(id)
+    }
+
+    pub(super) fn signer(&self, id: &KeyId) -> Option<Arc<dyn Signer>> {
+        self.read().get(id)?.signer.clone()
+    }
+
+    /// The signer of each request, where it is parsed already.
+    pub(super) fn signers(&self, requests: &[SignRequest]) -> Vec<Option<Arc<dyn Signer>>> {
+        let known = self.read();
+        requests.iter().map(|request| known.get(&request.key)?.signer.clone()).collect()
+    }
+
+    pub(super) fn ids(&self) -> Vec<KeyId> {
+        self.read().keys().cloned().collect()
+    }
+
+    pub(super) fn entries(&self) -> Vec<KeyEntry> {
+        let entry = |(id, key): (&KeyId, &Authority)| {
+            let since = key.created.duration_since(UNIX_EPOCH).unwrap_or_default();
+            let created = Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX));
+            KeyEntry { id: id.clone(), key_use: KeyUse::CertificateAuthority, created }
+        };
+        self.read().iter().map(entry).collect()
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, HashMap<KeyId, Authority>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, HashMap<KeyId, Authority>> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The files of certificate authorities' keys. Whoever reads or changes them holds the lock that this lies under.
+pub(super) struct Authorities {
+    disk: Arc<Disk>,
+    backend: &'static dyn Backend,
+    passphrase: SecretString,
+    log2_cost: u8,
+    generation: u64,
+    /// An unfinished change of the passphrase: its generation.
+    pending: Option<u64>,
+    /// Set when a change of the passphrase failed past its point of no return.
+    broken: bool,
+    known: Arc<Known>,
+}
+
+impl Authorities {
+    /// Makes a header with a new master key.
+    pub(super) fn create(disk: &Disk, passphrase: &SecretString, log2_cost: u8) -> Result<(), KeyError> {
+        check_passphrase(passphrase)?;
+        if disk.exists(HEADER)? || disk.exists(NEXT_HEADER)? {
+            return Err(KeyError::Backend {
+                detail: format!("there is a key store at {} already", disk.path("").display()),
+            });
+        }
+        let header = Header::wrap(&draw_master()?, passphrase, 1, log2_cost)?;
+        disk.write(HEADER, header.to_text().as_bytes(), None)
+    }
+
+    /// Opens with the passphrase, or with that of an unfinished change, which is then finished.
+    pub(super) fn open(
+        disk: Arc<Disk>,
+        backend: &'static dyn Backend,
+        passphrase: SecretString,
+        log2_cost: u8,
+    ) -> Result<(Self, MasterKey), KeyError> {
+        let header = disk.read(HEADER)?.ok_or_else(|| KeyError::Backend {
+            detail: format!("there is no key store at {}", disk.path("").display()),
+        })?;
+        let mut header = Header::parse(&header)?;
+        let mut next = disk.read(NEXT_HEADER)?.map(|next| Header::parse(&next)).transpose()?;
+        let master = match (header.unwrap(&passphrase), &next) {
+            (Err(KeyError::WrongPassphrase), Some(other)) => {
+                let master = other.unwrap(&passphrase)?;
+                disk.rename(NEXT_HEADER, HEADER)?;
+                header.generation = other.generation;
+                next = None;
+                master
+            }
+            (outcome, _) => outcome?,
+        };
+        let opened = Self {
+            disk,
+            backend,
+            passphrase,
+            log2_cost,
+            generation: header.generation,
+            pending: next.map(|next| next.generation),
+            broken: false,
+            known: Arc::default(),
+        };
+        opened.tidy()?;
+        for name in opened.disk.names()? {
+            if let Some(id) = name.strip_suffix(".pem").and_then(|id| id.parse::<KeyId>().ok()) {
+                let created = opened.disk.modified(&name)?;
+                opened.known.write().insert(id, Authority { created, signer: None });
+            }
+        }
+        Ok((opened, master))
+    }
+
+    pub(super) fn known(&self) -> Arc<Known> {
+        Arc::clone(&self.known)
+    }
+
+    /// The parsed key; decrypted at first use.
+    pub(super) fn signer(&self, id: &KeyId) -> Result<Arc<dyn Signer>, KeyError> {
+        let known = self.known.read().get(id).cloned().ok_or_else(|| KeyError::Absent { id: id.clone() })?;
+        if let Some(signer) = known.signer {
+            return Ok(signer);
+        }
+        let signer = self.parse(id, &self.read(id)?)?;
+        self.keep(id, known.created, &signer);
+        Ok(signer)
+    }
+
+    /// Reads a key's file again, whatever is remembered of it.
+    pub(super) fn read(&self, id: &KeyId) -> Result<PrivateKey, KeyError> {
+        // In between the two halves of a change, the newer file counts.
+        let newer = self.disk.read(&next_name(id, self.generation))?;
+        let file = match newer {
+            Some(file) => file,
+            None => self.disk.read(&name(id))?.ok_or_else(|| KeyError::Absent { id: id.clone() })?,
+        };
+        PrivateKey::import(&file, Some(self.passphrase.expose_secret().as_bytes())).map_err(|error| match error {
+            ImportError::WrongPassphrase => KeyError::Damaged {
+                detail: format!("{} does not open under the store's passphrase", self.disk.path(&name(id)).display()),
+            },
+            error => KeyError::Damaged { detail: format!("{}: {error}", self.disk.path(&name(id)).display()) },
+        })
+    }
+
+    /// Takes in a key, unless one is there; then the answer is the public half of the one that is there.
+    pub(super) fn insert(&self, id: &KeyId, key: &PrivateKey) -> Result<PublicKey, KeyError> {
+        if self.known.contains(id) {
+            return Ok(self.signer(id)?.public_key().clone());
+        }
+        if self.pending.is_some() {
+            return Err(KeyError::PassphraseChangeUnfinished);
+        }
+        self.usable()?;
+        let signer = self.parse(id, key)?;
+        let pem = self.encrypt(key, &self.passphrase)?;
+        self.disk.write(&name(id), pem.as_bytes(), None)?;
+        let created = self.disk.modified(&name(id))?;
+        self.keep(id, created, &signer);
+        Ok(key.public_key().clone())
+    }
+
+    /// Ends a key; an absent one is success.
+    pub(super) fn destroy(&self, id: &KeyId) -> Result<(), KeyError> {
+        match self.known.write().get_mut(id) {
+            None => return Ok(()),
+            // First no more signatures, then no more key.
+            Some(known) => known.signer = None,
+        }
+        for generation in self.pending.into_iter().chain([self.generation]) {
+            self.disk.destroy(&next_name(id, generation))?;
+        }
+        self.disk.destroy(&format!("{}.tmp", name(id)))?;
+        self.disk.destroy(&name(id))?;
+        self.known.write().remove(id);
+        Ok(())
+    }
+
+    /// Puts every key, and the master key, under another passphrase. If it fails half way, run it again: until it ends,
+    /// the old and the new passphrase both open the store.
+    pub(super) fn change_passphrase(&mut self, new: SecretString, master: &MasterKey) -> Result<(), KeyError> {
+        check_passphrase(&new)?;
+        self.usable()?;
+        let generation = self.generation.max(self.pending.unwrap_or_default()).saturating_add(1);
+        let keys: Vec<_> = self.known.read().iter().map(|(id, known)| (id.clone(), known.created)).collect();
+        for (id, created) in keys {
+            let pem = self.encrypt(&self.read(&id)?, &new)?;
+            self.disk.write(&next_name(&id, generation), pem.as_bytes(), Some(created))?;
+        }
+        let header = Header::wrap(master, &new, generation, self.log2_cost)?;
+        self.disk.write(NEXT_HEADER, header.to_text().as_bytes(), None)?;
+        self.pending = Some(generation);
+        // From here on, what is on the disk is only known again when this succeeds.
+        self.broken = true;
+        self.disk.rename(NEXT_HEADER, HEADER)?;
+        self.generation = generation;
+        self.pending = None;
+        self.passphrase = new;
+        self.tidy()?;
+        self.broken = false;
+        Ok(())
+    }
+
+    /// Finishes the second half of a change of the passphrase, and removes what an interrupted first half left.
+    fn tidy(&self) -> Result<(), KeyError> {
+        for file in self.disk.names()? {
+            if file.ends_with(".tmp") {
+                self.disk.destroy(&file)?;
+                continue;
+            }
+            let Some((key, generation)) = file.split_once(".next-") else { continue };
+            let generation = generation.parse().ok();
+            if generation == Some(self.generation) {
+                self.disk.rename(&file, key)?;
+            } else if generation.is_none() || generation != self.pending {
+                self.disk.destroy(&file)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn usable(&self) -> Result<(), KeyError> {
+        if self.broken {
+            let detail = "a change of the passphrase failed half way; open the key store again".into();
+            return Err(KeyError::Backend { detail });
+        }
+        Ok(())
+    }
+
+    fn parse(&self, id: &KeyId, key: &PrivateKey) -> Result<Arc<dyn Signer>, KeyError> {
+        self.backend.signer(key).map_err(|error| KeyError::Damaged { detail: format!("key {id}: {error}") })
+    }
+
+    fn encrypt(&self, key: &PrivateKey, passphrase: &SecretString) -> Result<String, KeyError> {
+        let encryption = Encryption {
+            derivation: KeyDerivation::Scrypt { log2_cost: self.log2_cost },
+            salt: draw()?,
+            initialization_vector: draw()?,
+        };
+        key.to_encrypted_pkcs8_pem(passphrase.expose_secret().as_bytes(), &encryption)
+            .map_err(|error| KeyError::Backend { detail: error.to_string() })
+    }
+
+    fn keep(&self, id: &KeyId, created: SystemTime, signer: &Arc<dyn Signer>) {
+        self.known.write().insert(id.clone(), Authority { created, signer: Some(Arc::clone(signer)) });
+    }
+}
+
+/// Answers for the key that lies under an id, if it is what was asked for.
+pub(super) fn expect_kind(id: &KeyId, public: PublicKey, kind: KeyKind) -> Result<PublicKey, KeyError> {
+    if public.kind() == kind { Ok(public) } else { Err(KeyError::IdTaken { id: id.clone() }) }
+}
+
+fn name(id: &KeyId) -> String {
+    format!("{id}.pem")
+}
+
+fn next_name(id: &KeyId, generation: u64) -> String {
+    format!("{id}.pem.next-{generation}")
+}
