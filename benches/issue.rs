@@ -59,9 +59,7 @@ fn median(mut figures: Vec<f64>) -> f64 {
 fn certificate_requests(count: usize) -> Vec<VerifiedCsr> {
     let mut story = Story::new();
     let _ = story.context();
-    (0..count)
-        .map(|_| story.csr(&software::default_backend().generate(Algorithm::EcdsaP256).unwrap()))
-        .collect()
+    (0..count).map(|_| story.csr(&software::default_backend().generate(Algorithm::EcdsaP256).unwrap())).collect()
 }
 
 fn raw_signatures(threads: usize, time: Duration) -> f64 {
@@ -114,7 +112,8 @@ fn bulk_rate(directory: &Path, csrs: &[VerifiedCsr]) -> f64 {
 fn made_rate(directory: &Path, count: usize) -> f64 {
     let (pca, ca) = platform(directory);
     let call = Call::by("bench");
-    let requests = (0..count).map(|number| IssueCertificate::server(ca.clone(), [format!("host-{number}.example.com")]));
+    let requests =
+        (0..count).map(|number| IssueCertificate::server(ca.clone(), [format!("host-{number}.example.com")]));
     let begun = Instant::now();
     let issued = pollster::block_on(pca.issue_many(requests, &call).filter(|r| std::future::ready(r.is_ok())).count());
     let rate = count as f64 / begun.elapsed().as_secs_f64();

@@ -20,8 +20,8 @@ use crate::keys::software::{default_backend, verify};
 use crate::keys::{Algorithm, Family, KeyId, PrivateKey, PublicKey, Signature, SignatureAlgorithm};
 use crate::log::{CommitId, EventData, Fold, Metadata, Revision, StreamId, Timestamp, World};
 use crate::x509::{
-    AuthorityUrls, CaCertificate, CertificateId, CommonName, DistinguishedName, Issuer, SerialNumber, SubjectFields,
-    Validity, VerifiedCsr, assemble, csr_tbs,
+    AuthorityUrls, CaCertificate, CertificateId, CommonName, DistinguishedName, Issuer, ParsedCertificate,
+    SubjectFields, Validity, VerifiedCsr, assemble, csr_tbs,
 };
 
 use super::ca::{Ca, Generation};
@@ -255,6 +255,36 @@ impl Story {
             algorithm: Some(algorithm),
             not_before: validity.not_before(),
             not_after: validity.not_after(),
+            addresses: Addresses::default(),
+            carried_crl: None,
+        };
+        self.and(enabled)
+    }
+
+    /// A CA was enabled with a key and a certificate from elsewhere; whether the rules allow that is not looked at.
+    #[must_use]
+    pub fn uploaded(mut self, ca: &CaId, private_key: PrivateKey, certificate: &[u8]) -> Self {
+        let commit = self.next_commit();
+        let parsed = match ParsedCertificate::from_der(certificate) {
+            Ok(parsed) => parsed,
+            Err(error) => panic!("{error}"),
+        };
+        let Ok(id) = parsed.id() else { panic!("the serial number is not allowed") };
+        let key = KeyId::derive(&commit, 0);
+        let public_key = private_key.public_key().clone();
+        self.keys.insert(key.clone(), private_key);
+        let enabled = CaEnabled {
+            ca: ca.clone(),
+            generation: self.ca(ca).next_generation(),
+            mode: EnableMode::Uploaded { accepted: Vec::new(), warned: Vec::new() },
+            certificate: certificate.into(),
+            id,
+            subject_hash: parsed.subject().issuer_hash(),
+            key,
+            spki: public_key.digest(),
+            algorithm: public_key.algorithm(),
+            not_before: parsed.not_before(),
+            not_after: parsed.not_after(),
             addresses: Addresses::default(),
             carried_crl: None,
         };
@@ -676,7 +706,6 @@ fn nothing() -> Money {
 mod tests {
     use super::*;
     use crate::domain::enterprise::FoundEnterprise;
-    use crate::x509::ParsedCertificate;
 
     #[test]
     fn a_storys_certificates_are_real() {

@@ -22,6 +22,7 @@ mod world;
 pub use body::BodyError;
 pub use commit::{Commit, EncodedEvent, EventView, Guard, Metadata, Move};
 pub use error::StoreError;
+pub(crate) use name::write_hex;
 pub use name::{
     CommitId, Digest, HexError, Position, RequestDigest, Revision, StreamId, StreamIdError, Timestamp, base32,
     from_base32, is_short_id, short_id,

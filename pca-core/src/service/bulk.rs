@@ -7,7 +7,7 @@ use futures_core::Stream;
 use futures_util::{StreamExt as _, future, stream};
 
 use crate::domain::Command as _;
-use crate::domain::certificate::{IssueCertificate, Issued};
+use crate::domain::certificate::{IssueAtomically, IssueCertificate, Issued};
 use crate::keys::KeyRequest;
 
 use super::issue::{Concluded, Entered, Prepared};
@@ -43,6 +43,14 @@ impl Pca {
             })
             .buffered(WINDOWS)
             .flatten()
+    }
+
+    /// Issues certificates all or nothing, in one commit (rule I8).
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with every broken rule of every request, or trouble of a store.
+    pub async fn issue_atomically(&self, request: IssueAtomically, call: &Call) -> Result<Done<Vec<Issued>>, Error> {
+        self.execute(request, call).await
     }
 
     async fn issue_window(&self, window: Vec<(IssueCertificate, Call)>) -> Vec<Result<Done<Issued>, Error>> {
@@ -141,7 +149,11 @@ impl Pca {
         }
         let landing = lanes.into_iter().map(|(lane, numbers, receivers)| async move {
             let replies = lane.wait(&self.inner, future::join_all(receivers)).await;
-            numbers.into_iter().zip(replies).map(|(number, reply)| (number, Arc::clone(&lane), reply)).collect::<Vec<_>>()
+            numbers
+                .into_iter()
+                .zip(replies)
+                .map(|(number, reply)| (number, Arc::clone(&lane), reply))
+                .collect::<Vec<_>>()
         });
         let mut returned = Vec::new();
         for (number, lane, reply) in future::join_all(landing).await.into_iter().flatten() {

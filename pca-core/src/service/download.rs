@@ -4,6 +4,7 @@ use crate::delivery::{self, Bundle, DeliveredKey, Delivery, Format, Kind, Option
 use crate::domain::ca::{Ca, Generation};
 use crate::domain::certificate::DeliverKey;
 use crate::domain::event::Der;
+use crate::domain::key::ConfirmKeyDestroyed;
 use crate::domain::{BrokenRule, CaId, Desk, Halt, Objections, Rule};
 use crate::keys::KeyId;
 use crate::x509::{CertificateId, Profile};
@@ -24,6 +25,8 @@ pub struct Download {
     pub options: Options,
     /// To whom: every key that is handed out is recorded with its recipient.
     pub recipient: String,
+    /// Whether the platform's copy of the key is destroyed once it is handed out (rule K4).
+    pub destroy_key: bool,
 }
 
 /// Whose certificate is downloaded.
@@ -91,8 +94,13 @@ impl Pca {
                 format: download.format.name().into(),
                 recipient: download.recipient.clone(),
                 unencrypted: delivery.key == DeliveredKey::Plain,
+                destroy_after: download.destroy_key,
             };
-            self.execute(command, call).await?;
+            let delivered = self.execute(command, call).await?.answer;
+            if delivered.destroy_after {
+                self.inner.keys.destroy(&delivered.key).await?;
+                self.execute(ConfirmKeyDestroyed { key: delivered.key }, &call.unkeyed()).await?;
+            }
         }
         Ok(delivery)
     }
@@ -118,7 +126,8 @@ impl Chain {
 fn certificate_chain(desk: &Desk<'_>, id: &CertificateId) -> Result<Chain, Halt> {
     let certificate = desk.certificate(id)?;
     let Some(issued) = certificate.issued() else {
-        let message = format!("{id} is not a holder's certificate of this log; a CA's certificate is downloaded by the CA's id");
+        let message =
+            format!("{id} is not a holder's certificate of this log; a CA's certificate is downloaded by the CA's id");
         return Err(Halt::Refused(BrokenRule::new(A1, "unknown-certificate", message).into()));
     };
     let intermediate = desk.ca(&issued.ca)?;
@@ -145,7 +154,8 @@ fn ca_chain(desk: &Desk<'_>, id: &CaId) -> Result<Chain, Halt> {
         let message = format!("{id} has no certificate yet; enable it first");
         return Err(Halt::Refused(BrokenRule::new(A1, "no-certificate", message).into()));
     };
-    let root = if ca.is_root() { Some(generation.certificate.clone()) } else { issuing_root(desk, ca, Some(generation))? };
+    let root =
+        if ca.is_root() { Some(generation.certificate.clone()) } else { issuing_root(desk, ca, Some(generation))? };
     Ok(Chain {
         id: id.to_string(),
         kind: Kind::Authority,

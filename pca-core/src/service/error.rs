@@ -28,7 +28,9 @@ pub enum Error {
     #[error(transparent)]
     Body(#[from] BodyError),
     /// Others kept changing what the decision read; nothing was done, and trying again may succeed.
-    #[error("{command} was decided {attempts} times, and each time something it had read changed before its commit; try again")]
+    #[error(
+        "{command} was decided {attempts} times, and each time something it had read changed before its commit; try again"
+    )]
     Contended {
         /// The command.
         command: &'static str,

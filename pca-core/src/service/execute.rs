@@ -94,7 +94,8 @@ impl Pca {
                     session.refresh().await?;
                     let head = inner.store.head().await?;
                     if time::is_stale(session.context.time, &head, &inner.policy(&session.world)) {
-                        let (context, redrawn) = self.draw(C::NAME, C::WHATEVER_THE_CLOCK, identity.commit, call).await?;
+                        let (context, redrawn) =
+                            self.draw(C::NAME, C::WHATEVER_THE_CLOCK, identity.commit, call).await?;
                         session.context.time = context.time;
                         metadata = redrawn;
                     }

@@ -104,7 +104,9 @@ impl Pca {
                     let id = KeyId::derive(&entry.context.commit, ordinal);
                     return Ok(Prepared::Key(KeyRequest { id, algorithm, key_use }, ordinal));
                 }
-                Err(Halt::Needs(Need::Stream(stream))) if Lane::shares(&stream) => lane.load(&self.inner, &stream).await?,
+                Err(Halt::Needs(Need::Stream(stream))) if Lane::shares(&stream) => {
+                    lane.load(&self.inner, &stream).await?
+                }
                 Err(Halt::Needs(Need::Stream(stream))) => {
                     let read = self.inner.store.read(&[(stream, Revision::ZERO)], Position::MAX).await?;
                     for slice in &read.streams {
@@ -182,7 +184,8 @@ fn decide(lane: &Lane, entry: &Entry) -> Result<Plan, Halt> {
 
 fn answer(carried: Carried) -> Result<Done<Issued>, Error> {
     let Carried { events, receipt, repeated, .. } = carried;
-    let answer = IssueCertificate::answer(&events).ok_or_else(|| inconsistent("the events do not answer the command"))?;
+    let answer =
+        IssueCertificate::answer(&events).ok_or_else(|| inconsistent("the events do not answer the command"))?;
     let receipt = receipt.ok_or_else(|| inconsistent("issuing left no receipt"))?;
     Ok(Done { answer, receipt, repeated })
 }

@@ -241,7 +241,12 @@ impl Driver {
         }
     }
 
-    fn poll<F: Future>(&mut self, lane: &Lane, wanted: Pin<&mut F>, task: &mut TaskContext<'_>) -> Poll<Woken<F::Output>> {
+    fn poll<F: Future>(
+        &mut self,
+        lane: &Lane,
+        wanted: Pin<&mut F>,
+        task: &mut TaskContext<'_>,
+    ) -> Poll<Woken<F::Output>> {
         if let Some(flight) = &mut self.flight
             && let Poll::Ready(answers) = flight.answers.as_mut().poll(task)
         {
@@ -356,7 +361,11 @@ impl Driver {
             Err(Halt::Needs(need)) => return tell(reply, Reply::Again { entry, why: Again::Fetch(need) }),
         };
         let same = plan.to_sign().len() == entry.signed.len()
-            && plan.to_sign().iter().zip(&entry.signed).all(|(now, (then, _))| now.key == then.key && now.tbs == then.tbs);
+            && plan
+                .to_sign()
+                .iter()
+                .zip(&entry.signed)
+                .all(|(now, (then, _))| now.key == then.key && now.tbs == then.tbs);
         if !same {
             return tell(reply, Reply::Again { entry, why: Again::Sign });
         }
@@ -424,7 +433,8 @@ impl Driver {
                             returned.push_back((entry, reply));
                         }
                         StoreError::Conflict { stream, .. } => {
-                            let why = if entry.beside.revision(&stream).is_some() { Again::Reload } else { Again::Redraw };
+                            let why =
+                                if entry.beside.revision(&stream).is_some() { Again::Reload } else { Again::Redraw };
                             tell(reply, Reply::Again { entry, why });
                         }
                         own @ (StoreError::IdReused { .. } | StoreError::TooLarge { .. }) => {

@@ -5,31 +5,32 @@
 //! nothing done, dropped after it the command is done, and a repeat with the same idempotency key answers.
 
 mod authorizer;
-//pub mod blocking;
+pub mod blocking;
 mod bulk;
 mod call;
-//mod download;
+mod download;
 mod error;
 mod execute;
 mod issue;
 mod journal;
 mod lane;
 mod preview;
-//mod process;
+mod process;
 mod questions;
 mod recorder;
+mod revocation;
 mod session;
 mod time;
 
-
 pub use authorizer::{Authorizer, OneAdministrator};
 pub use call::Call;
+pub use download::{Download, Downloaded};
 pub use error::Error;
 pub use journal::{RefusalJournal, RefusedAttempt};
 pub use preview::{Moved, Preview};
-//pub use download::{Download, Downloaded};
-//pub use process::{Ended, Finished, Swept, SweptKey};
+pub use process::{Ended, Finished, Swept, SweptKey};
 pub use recorder::{DecisionRecord, Recorder};
+pub use revocation::SignedCrl;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -80,12 +81,7 @@ pub struct Parts {
 impl Parts {
     /// Parts with [`OneAdministrator`] and a journal of the default size.
     #[must_use]
-    pub fn new(
-        store: impl EventStore,
-        keys: impl KeyStore,
-        clock: impl Clock,
-        entropy: impl Entropy,
-    ) -> Self {
+    pub fn new(store: impl EventStore, keys: impl KeyStore, clock: impl Clock, entropy: impl Entropy) -> Self {
         Self {
             store: Arc::new(store),
             keys: Arc::new(keys),

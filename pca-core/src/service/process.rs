@@ -111,7 +111,9 @@ impl Pca {
         for ended in &done.answer.ended {
             match self.finish(&ended.ca, done.receipt.commit, call).await {
                 Ok(finished) => steps.extend(finished),
-                Err(error) => tracing::warn!(ca = %ended.ca, %error, "the end of a CA is not finished; resume() goes on"),
+                Err(error) => {
+                    tracing::warn!(ca = %ended.ca, %error, "the end of a CA is not finished; resume() goes on")
+                }
             }
         }
         Ok(Ended { done, steps })

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::domain::event::Event;
-use crate::domain::{CaId, Command, Context, Desk, Evidence, Halt, Need, Plan, Refusal, Roll, RollEntry, State, ToSign, Verification, stream};
+use crate::domain::{
+    CaId, Command, Context, Desk, Evidence, Halt, Need, Plan, Refusal, Roll, RollEntry, State, ToSign, Verification,
+    stream,
+};
 use crate::keys::{Algorithm, KeyId, KeyRequest, KeyUse, PrivateKey, SignRequest, Signature, software};
 use crate::log::{EventData, Position, Revision, StreamId, World};
 use crate::x509::CertificateId;

@@ -18,7 +18,9 @@ pub(crate) fn clock_of(call: &Call, clock: Timestamp, enterprise: &Enterprise) -
         Some(now) => Err(BrokenRule::new(
             L9,
             "not-a-rehearsal",
-            format!("the time {now} was given, but only a rehearsal log takes its time from the caller; this log goes by the clock"),
+            format!(
+                "the time {now} was given, but only a rehearsal log takes its time from the caller; this log goes by the clock"
+            ),
         )),
     }
 }

@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 use super::der::{self, DerError, Reader, tag};
 use super::oid;
 use super::subject::SubjectFields;
+use crate::log::write_hex;
 
 /// A distinguished name as its DER, kept byte for byte.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -182,7 +183,7 @@ impl NameHash {
 
 impl fmt::Display for NameHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|octet| write!(f, "{octet:02x}"))
+        write_hex(&self.0, f)
     }
 }
 

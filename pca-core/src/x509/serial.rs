@@ -7,7 +7,7 @@ use core::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::name::NameHash;
-use crate::log::{StreamId, base32, from_base32};
+use crate::log::{StreamId, base32, from_base32, write_hex};
 
 /// A certificate's serial number.
 ///
@@ -97,7 +97,7 @@ impl fmt::Display for SerialNumber {
     /// Lower-case hexadecimal without the octet that only carries the sign.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let content = self.as_der_content();
-        content.strip_prefix(&[0]).unwrap_or(content).iter().try_for_each(|octet| write!(f, "{octet:02x}"))
+        write_hex(content.strip_prefix(&[0]).unwrap_or(content), f)
     }
 }
 

@@ -221,11 +221,7 @@ fn extensions(certificate: &ParsedCertificate, findings: &mut Vec<UploadFinding>
         .extend(extensions.unknown_critical.iter().map(|oid| UploadFinding::UnknownCriticalExtension { oid: *oid }));
 }
 
-fn root(
-    certificate: &ParsedCertificate,
-    is_signed_by: &dyn Fn(&PublicKey) -> bool,
-    findings: &mut Vec<UploadFinding>,
-) {
+fn root(certificate: &ParsedCertificate, is_signed_by: &dyn Fn(&PublicKey) -> bool, findings: &mut Vec<UploadFinding>) {
     if certificate.extensions().basic_constraints.is_some_and(|constraints| constraints.path_length == Some(0)) {
         findings.push(UploadFinding::PathLengthTooShort);
     }

@@ -103,9 +103,9 @@ impl IssueCertificate {
         let holder = holder::fit(&self.holder, &mut objections);
         let family = issuers.intermediate.map(|issuing| issuing.bought.family);
         let key = key_source::plan(&self.key, self.profile, &self.ca, family, desk, &mut objections)?;
-        issuer::check_path(&issuers, self.profile, names.as_ref(), &mut objections);
         let paid = quota.and_then(|quota| Paid::from(&self.ca, quota, now, spent, &mut objections));
         let validity = self.validity(now, policy, &issuers, paid.as_ref(), &mut objections);
+        issuer::check_path(&issuers, self.profile, names.as_ref(), validity, key.kind(), &mut objections);
         let issuing = issuers.intermediate.and_then(|issuing| self.signing(&issuing, &mut objections));
 
         objections.verdict()?;

@@ -4,13 +4,15 @@ use crate::domain::ca::{Bought, Ca, CaState, Generation};
 use crate::domain::event::Addresses;
 use crate::domain::refusal::{BrokenRule, Objections, Rule};
 use crate::domain::{CaId, Desk, Halt};
-use crate::keys::PublicKey;
+use crate::keys::{KeyKind, PublicKey};
 use crate::log::Timestamp;
-use crate::x509::{EntityNames, ParsedCertificate, Profile};
+use crate::x509::{
+    DistinguishedName, EntityNames, ParsedCertificate, PathViolation, Planned, PlannedRole, Profile, Validity,
+    check_path as check,
+};
 
 const I1: Rule = Rule::new("I1");
 const I6: Rule = Rule::new("I6");
-const C6: Rule = Rule::new("C6");
 const O5: Rule = Rule::new("O5");
 const R5: Rule = Rule::new("R5");
 
@@ -68,11 +70,11 @@ pub(super) fn find<'a>(
         return Ok(Issuers::default());
     };
     let intermediate = Issuing { id, ca, bought };
-    check(&intermediate, "intermediate", now, objections);
+    check_state(&intermediate, "intermediate", now, objections);
     let root = desk.ca(root_id)?;
     let root = root.bought().map(|bought| Issuing { id: root_id, ca: root, bought });
     match &root {
-        Some(root) => check(root, "root", now, objections),
+        Some(root) => check_state(root, "root", now, objections),
         None => objections.add(BrokenRule::new(
             I1,
             "unknown-ca",
@@ -82,7 +84,7 @@ pub(super) fn find<'a>(
     Ok(Issuers { intermediate: Some(intermediate), root })
 }
 
-fn check(issuing: &Issuing<'_>, what: &str, now: Timestamp, objections: &mut Objections) {
+fn check_state(issuing: &Issuing<'_>, what: &str, now: Timestamp, objections: &mut Objections) {
     let id = issuing.id;
     let (rule, code, wrong) = match issuing.ca.state() {
         CaState::Enabled => (I1, "", ""),
@@ -100,60 +102,53 @@ fn check(issuing: &Issuing<'_>, what: &str, now: Timestamp, objections: &mut Obj
     });
 }
 
-/// Checks the path that a relying party will walk, as far as it depends on the CA certificates (rule I6). Their own
-/// signatures and family were checked when they were enabled.
+/// Checks the path that a relying party will walk (rule I6). What is not planned yet because of other objections is left
+/// out: `names` and `validity`; the limits of validity and the family have been objected to already, if they were broken.
 pub(super) fn check_path(
     issuers: &Issuers<'_>,
     profile: Profile,
     names: Option<&EntityNames>,
+    validity: Option<Validity>,
+    key: KeyKind,
     objections: &mut Objections,
 ) {
-    for (issuing, room) in [(issuers.intermediate, 0), (issuers.root, 1)] {
-        if let Some((issuing, generation)) = issuing.and_then(|issuing| Some((issuing, issuing.generation()?))) {
-            check_certificate(issuing.id, generation, profile, names, room, objections);
-        }
+    let mut path = Vec::with_capacity(2);
+    for issuing in [issuers.root, issuers.intermediate].into_iter().flatten() {
+        let Some(generation) = issuing.generation() else { return };
+        let Some(certificate) = &generation.parsed else {
+            let text = format!("the certificate of {} cannot be read", issuing.id);
+            objections.add(BrokenRule::new(I6, "ca-unreadable", text));
+            return;
+        };
+        path.push(&**certificate);
     }
-}
-
-/// Checks that a CA certificate can be read, leaves room in its path length, is made for the purpose and permits the
-/// names.
-pub(super) fn check_certificate(
-    id: &CaId,
-    generation: &Generation,
-    profile: Profile,
-    names: Option<&EntityNames>,
-    room: u32,
-    objections: &mut Objections,
-) {
-    let Some(certificate) = &generation.parsed else {
-        objections.add(BrokenRule::new(I6, "ca-unreadable", format!("the certificate of {id} cannot be read")));
-        return;
+    // Where there is no issuer, that was told already.
+    let Some(issuer) = path.last() else { return };
+    let Some(validity) = validity.or_else(|| issuer.validity().ok()) else { return };
+    let nameless = DistinguishedName::empty();
+    let planned = Planned {
+        role: PlannedRole::EndEntity { profile },
+        validity,
+        family: key.family(),
+        subject: names.map_or(&nameless, EntityNames::subject),
+        names: names.map_or(&[], EntityNames::names),
     };
-    let extensions = certificate.extensions();
-    let length = extensions.basic_constraints.and_then(|constraints| constraints.path_length);
-    objections.require(extensions.is_ca() && length.is_none_or(|length| length >= room), || {
-        let length = length.map_or("none".to_owned(), |length| length.to_string());
-        let text = format!("the path length of {id} is {length}; {room} more CA must be allowed below it");
-        BrokenRule::new(I6, "path-length", text)
-    });
-    if let Some(allowed) = &extensions.extended_key_usage {
-        let fits = profile.purposes().iter().all(|purpose| allowed.contains(purpose))
-            || allowed.iter().any(|purpose| purpose.to_string() == ANY_PURPOSE);
-        objections.require(fits, || {
-            let allowed: Vec<String> = allowed.iter().map(ToString::to_string).collect();
-            let text = format!(
-                "the certificate of {id} is made for other purposes ({}) than {profile} certificates",
-                allowed.join(", ")
-            );
-            BrokenRule::new(I6, "purpose", text)
-        });
+    let told = |violation: &PathViolation| matches!(violation.rule(), "C5" | "O3");
+    let fresh = objections.is_empty();
+    for violation in check(&path, &planned).into_iter().filter(|violation| fresh || !told(violation)) {
+        objections.add(BrokenRule::new(Rule::new(violation.rule()), code_of(&violation), violation.to_string()));
     }
-    let _ = names;
-    objections.require(extensions.name_constraints.is_none(), || {
-        let text = format!("the certificate of {id} has name constraints, which are not supported yet");
-        BrokenRule::new(C6, "name-constraints", text)
-    });
 }
 
-/// anyExtendedKeyUsage (RFC 5280 section 4.2.1.12).
-const ANY_PURPOSE: &str = "2.5.29.37.0";
+const fn code_of(violation: &PathViolation) -> &'static str {
+    match violation {
+        PathViolation::PathLength { .. } => "path-length",
+        PathViolation::Purpose { .. } => "purpose",
+        PathViolation::NameConstraint { .. } => "name-constraint",
+        PathViolation::NamesDoNotChain { .. } => "path-broken",
+        PathViolation::Family { .. } => "key-family",
+        PathViolation::NotACa { .. } | PathViolation::MayNotSign { .. } => "ca-unfit",
+        PathViolation::NoIssuer => "no-issuer",
+        _ => "validity",
+    }
+}

@@ -51,7 +51,7 @@ pub(super) enum PlannedKey<'a> {
 }
 
 impl PlannedKey<'_> {
-    fn kind(&self) -> KeyKind {
+    pub(super) fn kind(&self) -> KeyKind {
         match self {
             Self::Platform(algorithm) => KeyKind::from(*algorithm),
             Self::Holder { key, .. } => key.kind(),

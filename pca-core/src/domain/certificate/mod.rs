@@ -1,16 +1,31 @@
 //! Certificates for holders: issue, revocation, delivery, removal.
 
+mod bulk;
+mod deliver_key;
+mod find;
 mod holder;
 mod issue;
 mod issuer;
+mod key_destroyed;
 mod key_source;
 mod names;
+mod release_hold;
+mod remove;
+mod revoke;
+mod status;
 mod template;
 mod validity;
 
+pub use bulk::IssueAtomically;
+pub use deliver_key::{DeliverKey, Delivered};
 pub use issue::{IssueCertificate, Issued};
+pub use key_destroyed::{ConfirmKeyDestroyed, Destroyed, KeyEnd, key_end_due, key_kept_until};
 pub use key_source::KeySource;
 pub use names::{NameRequest, NameRequestError};
+pub use release_hold::{ReleaseHold, Released};
+pub use remove::{RemoveCertificate, Removed};
+pub use revoke::{RevokeCertificate, Revoked};
+pub use status::{Status, effective_status};
 pub use template::Templates;
 pub use validity::DEFAULT_DAYS;
 
@@ -150,3 +165,6 @@ impl Fold for Certificate {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,15 +2,12 @@
 
 use serde::Serialize;
 
-use crate::domain::certificate::Certificate;
+use crate::domain::certificate::key_end_due;
 use crate::domain::decision::{Command, Context, Desk, Halt, Plan, canonical};
 use crate::domain::event::{Event, KeyDestroyed, KeyOwner};
-use crate::domain::policy::Policy;
 use crate::domain::refusal::{BrokenRule, Objections, Rule};
 use crate::domain::{CaId, founded};
 use crate::keys::KeyId;
-use crate::log::Timestamp;
-use crate::x509::plus_days;
 
 use super::KeyState;
 
@@ -62,7 +59,9 @@ impl Command for ConfirmKeyDestroyed {
             }
             KeyState::Ending(owner) => Some(owner.clone()),
             KeyState::Living(KeyOwner::Certificate(id)) => {
-                let over = is_over(desk.certificate(id)?, policy, context.time);
+                let certificate = desk.certificate(id)?;
+                let issuer = certificate.issued().map(|issued| desk.ca(&issued.ca)).transpose()?;
+                let over = issuer.is_some_and(|ca| key_end_due(certificate, ca, policy, context.time).is_some());
                 objections.require(over, || {
                     let days = policy.key_retention_days;
                     BrokenRule::new(
@@ -110,13 +109,6 @@ impl ConfirmKeyDestroyed {
     fn broken(&self, code: &'static str, what: &str) -> BrokenRule {
         BrokenRule::new(K3, code, format!("the key {} {what}", self.key))
     }
-}
-
-/// Whether a holder's key has no reason to be kept any more (rule K4).
-#[must_use]
-pub fn is_over(certificate: &Certificate, policy: &Policy, now: Timestamp) -> bool {
-    let kept_until = certificate.issued().and_then(|issued| plus_days(issued.not_after, policy.key_retention_days));
-    certificate.is_removed() || kept_until.is_some_and(|until| now > until)
 }
 
 #[cfg(test)]

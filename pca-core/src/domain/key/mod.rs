@@ -4,7 +4,7 @@ mod abandon;
 mod confirm;
 
 pub use abandon::{AbandonKey, AbandonedKey};
-pub use confirm::{ConfirmKeyDestroyed, KeyGone, is_over};
+pub use confirm::{ConfirmKeyDestroyed, KeyGone};
 
 use crate::log::{Fold, Moment, StreamId};
 use crate::x509::CertificateId;

@@ -1,20 +1,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use std::sync::Arc;
-
 use super::*;
 use crate::domain::event::{
     Addresses, CaConfigured, CaDisabled, CaReset, CaRevoked, CertificateRevoked, GenerationEnd, OrderScope,
     RefundRequested,
 };
 use crate::domain::key::{KeyRole, KeyState};
-use crate::domain::testing::{Story, issuer_of, new_key, reasons, sign};
+use crate::domain::testing::{Story, new_key, reasons};
 use crate::keys::{Algorithm, Family};
 use crate::log::{Revision, StreamId};
-use crate::x509::{
-    AuthorityUrls, CaCertificate, CommonName, CsrError, ParsedCertificate, RevocationReason, VerifiedCsr, assemble,
-    plus_years,
-};
+use crate::x509::{CsrError, ParsedCertificate, RevocationReason, VerifiedCsr, plus_years};
 
 const DAY: i64 = 86_400;
 
@@ -450,36 +445,54 @@ fn l4_no_key_is_made_for_what_is_refused() {
     assert!(!story.has_key(&KeyId::derive(&context.commit, 0)));
 }
 
-#[test]
-fn i6_the_path_of_the_cas_is_checked() {
-    let story = Story::issuing(1);
-    let root = story.generation(&story.root());
-    let issuer = issuer_of(root);
+/// A root from elsewhere, with extensions that the platform does not write.
+fn uploaded_root(change: impl FnOnce(&mut rcgen::CertificateParams)) -> Story {
     let key = new_key(Algorithm::EcdsaP256);
-    let validity = Validity::for_years(story.now(), 1).unwrap();
-    let subject = SubjectFields::common("too deep").to_name(CommonName::Required).unwrap();
-    let tbs = CaCertificate {
-        serial: SerialNumber::from_random([9; 10]),
-        validity,
-        subject: &subject,
-        public_key: key.public_key(),
-        path_length: Some(0),
+    let pair = rcgen::KeyPair::try_from(key.pkcs8_der()).unwrap();
+    let mut params = rcgen::CertificateParams::default();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    params.not_before = rcgen::date_time_ymd(2025, 1, 1);
+    params.not_after = rcgen::date_time_ymd(2040, 1, 1);
+    change(&mut params);
+    let certificate = params.self_signed(&pair).unwrap();
+    let story = Story::new().founded().root_bought();
+    let root = story.root();
+    story.uploaded(&root, key, certificate.der()).intermediate_enabled().assigned(10)
+}
+
+#[test]
+fn i6_the_path_leaves_room_for_the_intermediate() {
+    let mut story = uploaded_root(|params| params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Constrained(0)));
+    assert_eq!(story.refused(&server(&story)), ["C6 path-length"]);
+    let mut story = uploaded_root(|params| params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Constrained(1)));
+    story.run(&server(&story));
+}
+
+#[test]
+fn i6_purposes_nest() {
+    let mut story = uploaded_root(|params| {
+        params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ClientAuth];
+    });
+    assert_eq!(story.refused(&server(&story)), ["I6 purpose"]);
+    story.run(&IssueCertificate::client(story.intermediate(), "HR clerk"));
+}
+
+#[test]
+fn i6_name_constraints_of_an_upload_are_kept() {
+    let mut story = uploaded_root(|params| {
+        params.name_constraints = Some(rcgen::NameConstraints {
+            permitted_subtrees: vec![rcgen::GeneralSubtree::DnsName("oa.example".into())],
+            excluded_subtrees: vec![rcgen::GeneralSubtree::DnsName("secret.oa.example".into())],
+        });
+    });
+    let mut server = |names: &[&str]| {
+        let request = IssueCertificate::server(story.intermediate(), names.iter().copied());
+        story.try_run(&request).map(|_| ()).map_err(|refusal| reasons(&refusal))
     };
-    let tbs = tbs.intermediate_tbs(&issuer, &AuthorityUrls::default());
-    let (signature, algorithm) = sign(&key, &tbs);
-    let certificate = assemble(&tbs, algorithm, &signature);
-    // The same certificate in the place of a root has no room for an intermediate.
-    let parsed = Arc::new(ParsedCertificate::from_der(&certificate).unwrap());
-    let generation = Generation { parsed: Some(parsed), ..root.clone() };
-    let mut objections = Objections::new();
-    issuer::check_certificate(&story.root(), &generation, Profile::Server, None, 1, &mut objections);
-    assert_eq!(reasons(&objections.verdict().unwrap_err()), ["I6 path-length"]);
-    let mut objections = Objections::new();
-    issuer::check_certificate(&story.root(), &generation, Profile::Server, None, 0, &mut objections);
-    assert!(objections.is_empty());
-    let unreadable = Generation { parsed: None, ..root.clone() };
-    issuer::check_certificate(&story.root(), &unreadable, Profile::Server, None, 0, &mut objections);
-    assert_eq!(reasons(&objections.verdict().unwrap_err()), ["I6 ca-unreadable"]);
+    assert_eq!(server(&["www.oa.example"]), Ok(()));
+    assert_eq!(server(&["www.hr.example"]), Err(vec!["C6 name-constraint".into(); 2]), "the common name counts, too");
+    assert!(server(&["www.oa.example", "a.secret.oa.example"]).is_err());
+    assert!(server(&["*.oa.example"]).is_err(), "the wildcard could match an excluded name");
 }
 
 #[test]

@@ -1,0 +1,141 @@
+//! Delivery and end of the keys that the platform makes for holders (rules A1, K1, K3, K4).
+
+use super::*;
+use crate::domain::Event;
+use crate::domain::key::KeyState;
+
+fn deliver(id: CertificateId) -> DeliverKey {
+    DeliverKey {
+        id,
+        format: "pkcs12".into(),
+        recipient: "the OA desk".into(),
+        unencrypted: false,
+        destroy_after: false,
+    }
+}
+
+#[test]
+fn a1_a_delivery_names_its_recipient() {
+    let (mut story, issued) = with_certificate();
+    let done = story.run(&DeliverKey { unencrypted: true, ..deliver(issued.id) });
+    let [Event::KeyDelivered(delivered)] = done.events.as_slice() else { panic!() };
+    assert_eq!((delivered.recipient.as_str(), delivered.format.as_str()), ("the OA desk", "pkcs12"));
+    assert!(delivered.unencrypted, "the event says so");
+    assert_eq!(Some(done.answer.key), issued.key);
+    story.run(&deliver(issued.id));
+    assert_eq!(story.certificate(&issued.id).keys_delivered(), 2);
+}
+
+#[test]
+fn a1_what_is_said_about_a_delivery_is_bounded() {
+    let (mut story, issued) = with_certificate();
+    for recipient in [String::new(), "x".repeat(201), "a\nb".into()] {
+        let request = DeliverKey { recipient, ..deliver(issued.id) };
+        assert_eq!(story.refused(&request), ["A1 recipient"]);
+    }
+    let request = DeliverKey { format: "PKCS 12".into(), recipient: String::new(), ..deliver(issued.id) };
+    assert_eq!(story.refused(&request), ["A1 format", "A1 recipient"]);
+}
+
+#[test]
+fn a1_a_key_that_its_holder_made_was_never_here() {
+    let (mut story, issued, _) = with_csr();
+    let refusal = story.try_run(&deliver(issued.id)).unwrap_err();
+    assert_eq!(crate::domain::testing::reasons(&refusal), ["A1 key-made-by-holder"]);
+    assert!(refusal.to_string().contains("sent a CSR"), "{refusal}");
+    assert_eq!(story.refused(&deliver(nobodys())), ["A1 unknown-certificate"]);
+}
+
+#[test]
+fn k1_the_key_of_a_ca_is_never_delivered() {
+    let (mut story, issued) = with_certificate();
+    for ca in [story.root(), issued.ca] {
+        let id = story.generation(&ca).id;
+        assert_eq!(story.refused(&deliver(id)), ["K1 certificate-of-ca"]);
+    }
+}
+
+#[test]
+fn k4_a_revoked_or_expired_certificates_key_is_delivered_until_it_ends() {
+    let (mut story, issued) = with_certificate();
+    story.run(&revoke(issued.id, RevocationReason::Superseded));
+    story.run(&deliver(issued.id));
+    story.run(&RemoveCertificate { id: issued.id });
+    assert_eq!(story.refused(&deliver(issued.id)), ["K4 certificate-removed"]);
+}
+
+#[test]
+fn k4_a_key_is_destroyed_with_the_delivery_that_asks_for_it() {
+    let (mut story, issued) = with_certificate();
+    let key = issued.key.clone().unwrap();
+    let confirm = ConfirmKeyDestroyed { id: issued.id };
+    assert_eq!(story.refused(&confirm), ["K4 key-still-kept"]);
+    story.run(&DeliverKey { destroy_after: true, ..deliver(issued.id) });
+    assert!(matches!(story.key_state(&key), KeyState::Ending(_)), "the log orders the end before it is carried out");
+    assert_eq!(story.refused(&deliver(issued.id)), ["K4 key-ending"]);
+    assert_eq!(story.run(&confirm).answer.key, key);
+    assert_eq!(story.key_state(&key), KeyState::Ended);
+    assert_eq!(story.refused(&deliver(issued.id)), ["K4 key-destroyed"]);
+    assert_eq!(story.refused(&confirm), ["K3 no-key"]);
+}
+
+#[test]
+fn k4_a_key_is_destroyed_on_removal() {
+    let (mut story, issued) = with_certificate();
+    story.run(&revoke(issued.id, RevocationReason::Superseded));
+    story.run(&RemoveCertificate { id: issued.id });
+    assert!(matches!(story.key_state(issued.key.as_ref().unwrap()), KeyState::Ending(_)));
+    let certificate = story.certificate(&issued.id);
+    let due = key_end_due(&certificate, story.ca(&issued.ca), &story.policy_in_force(), story.now());
+    assert_eq!(due, Some(KeyEnd::Removed));
+    story.run(&ConfirmKeyDestroyed { id: issued.id });
+    assert_eq!(story.certificate(&issued.id).kept_key(), None);
+}
+
+#[test]
+fn k4_a_key_is_kept_for_the_retention_after_its_certificates_end() {
+    let (story, issued) = with_certificate();
+    let confirm = ConfirmKeyDestroyed { id: issued.id };
+    let until = issued.not_after.plus_secs(30 * DAY);
+    let mut kept = story.clone().at(until);
+    assert_eq!(kept.refused(&confirm), ["K4 key-still-kept"]);
+    kept.run(&deliver(issued.id));
+    let mut over = story.clone().at(until.plus_secs(1));
+    over.run(&confirm);
+
+    let mut revoked = story.clone();
+    revoked.run(&revoke(issued.id, RevocationReason::Superseded));
+    let mut revoked = revoked.days_later(30);
+    assert_eq!(revoked.refused(&confirm), ["K4 key-still-kept"]);
+    revoked.later(1).run(&confirm);
+
+    let ended = reset(story.clone(), RevocationReason::Superseded).days_later(30);
+    ended.clone().refused(&confirm);
+    ended.later(1).run(&confirm);
+
+    let mut held = story;
+    held.run(&revoke(issued.id, RevocationReason::CertificateHold));
+    assert_eq!(held.days_later(40).refused(&confirm), ["K4 key-still-kept"], "a hold is no end");
+}
+
+#[test]
+fn k4_keys_for_data_encryption_have_no_retention() {
+    let mut story = Story::issuing(10);
+    let subject = SubjectFields::common("HR records");
+    let request = IssueCertificate::of(story.intermediate(), Profile::DataEncryption, subject);
+    let issued = story.run(&request).answer;
+    let mut story = story.at(issued.not_after).days_later(365);
+    assert_eq!(story.refused(&ConfirmKeyDestroyed { id: issued.id }), ["K4 key-still-kept"]);
+    story.run(&deliver(issued.id));
+    story.run(&RemoveCertificate { id: issued.id });
+    story.run(&ConfirmKeyDestroyed { id: issued.id });
+}
+
+#[test]
+fn k3_the_end_of_a_cas_key_is_no_matter_of_certificates() {
+    let (mut story, issued) = with_certificate();
+    let id = story.generation(&issued.ca).id;
+    assert_eq!(story.refused(&ConfirmKeyDestroyed { id }), ["K3 certificate-of-ca"]);
+    let (mut story, issued, _) = with_csr();
+    assert_eq!(story.refused(&ConfirmKeyDestroyed { id: issued.id }), ["K3 no-key"]);
+}

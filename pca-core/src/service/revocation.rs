@@ -1,0 +1,77 @@
+//! Certificate revocation lists, as relying parties get them (rule A3).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::domain::crl::{Crl, PublishCrl, PublishedCrl, last_crl, rolls_needed};
+use crate::domain::{CaId, Command as _, Event, Roll, State, stream};
+use crate::log::{Revision, World};
+use crate::x509;
+
+use super::session::inconsistent;
+use super::{Call, Error, Pca};
+
+/// A CRL with its facts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedCrl {
+    /// The CRL.
+    pub der: Vec<u8>,
+    /// Its number, times and extent.
+    pub facts: PublishedCrl,
+}
+
+impl Pca {
+    /// The CRL of a CA: a new one if something was revoked or half of the last one's time has passed, otherwise the last
+    /// one signed once more. After the end of a CA it is the last one that its key signed, from the log.
+    ///
+    /// # Errors
+    /// [`Error::Refused`], or trouble of a store.
+    pub async fn publish_crl(&self, ca: &CaId, call: &Call) -> Result<SignedCrl, Error> {
+        if let Some(last) = self.last_crl(ca).await? {
+            return Ok(last);
+        }
+        let command = PublishCrl { ca: ca.clone() };
+        let mut carried = self.carry_out(&command, call).await?;
+        if carried.signed.is_empty() {
+            // A repeat under an idempotency key: the log does not keep the signature, so that it is made anew.
+            carried = self.carry_out(&command, &call.unkeyed()).await?;
+        }
+        let facts = PublishCrl::answer(&carried.events).ok_or_else(|| inconsistent("no CRL was published"))?;
+        let (to_sign, signature) = carried.signed.first().ok_or_else(|| inconsistent("no CRL was signed"))?;
+        let der = x509::assemble(&to_sign.tbs, to_sign.algorithm, signature);
+        Ok(SignedCrl { der, facts })
+    }
+
+    /// The last CRL of a CA that has no key any more; nothing for one that has, or that never had.
+    async fn last_crl(&self, id: &CaId) -> Result<Option<SignedCrl>, Error> {
+        let ended = self
+            .question(|desk, _| {
+                let ca = desk.ca(id)?;
+                let over = ca.generation().is_none();
+                Ok(ca.ended().last().filter(|ended| over && ended.published.is_some()).cloned())
+            })
+            .await?;
+        let Some(ended) = ended else { return Ok(None) };
+        let Some(published) = ended.published.clone() else { return Ok(None) };
+        let stream = stream::crl(ended.end.subject_hash);
+        let read = self.inner.store.read(&[(stream.clone(), Revision::ZERO)], published.covers).await?;
+        let mut world: World<State> = World::default();
+        for slice in &read.streams {
+            world.apply(slice)?;
+        }
+        let Some(State::Crl(crl)) = world.get(&stream) else {
+            return Err(inconsistent("the revocations of a CA that has ended are gone"));
+        };
+        let crl: &Crl = crl;
+        let mut rolls: BTreeMap<CaId, Arc<Roll>> = BTreeMap::new();
+        for ca in rolls_needed(crl) {
+            let roll = self.inner.roll(&ca).await?;
+            rolls.insert(ca, Arc::new(roll));
+        }
+        let der = last_crl(&ended, crl, |ca| rolls.get(ca).map(AsRef::as_ref))
+            .map_err(|failure| inconsistent(&failure.to_string()))?;
+        let facts = PublishCrl::answer(&[Event::CrlPublished((*published).clone())]);
+        let facts = facts.ok_or_else(|| inconsistent("a last CRL has no facts"))?;
+        Ok(Some(SignedCrl { der, facts }))
+    }
+}
