@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::StreamExt as _;
 use indicatif::ProgressBar;
 use pca_core::domain::certificate::{IssueAtomically, IssueCertificate, Issued};
-use pca_core::domain::{BrokenRule, CaId, Refusal, Rule};
+use pca_core::domain::{BrokenRule, CaId, Refusal};
 use pca_core::x509::{Profile, SubjectFields};
 use serde_json::{Value, json};
 
@@ -56,7 +56,7 @@ async fn each(shop: &Shop, ca: CaId, source: Source, out: Option<&Path>) -> Outc
         let stand_in = nothing(Gate::new().ca("", "I1"));
         source.filter_map(move |read| match read {
             Ok((number, text)) => {
-                let line = line::parse(number, &text, &ca)?;
+                let line = line::parse(&text, &ca)?;
                 let request = if line.gate.is_open() { line.request.clone() } else { stand_in.clone() };
                 let kept = (!line.gate.is_open()).then_some(line);
                 lines.lock().unwrap_or_else(PoisonError::into_inner).push_back((number, kept));
@@ -115,7 +115,7 @@ async fn atomic(global: &Global, mut gate: Gate, ca: CaId, source: Source, out: 
     let mut count: usize = 0;
     for read in source {
         let (number, text) = read?;
-        let Some(line) = line::parse(number, &text, &ca) else { continue };
+        let Some(line) = line::parse(&text, &ca) else { continue };
         count += 1;
         if count > KEPT {
             continue;
@@ -156,7 +156,7 @@ async fn rehearse(global: &Global, ca: CaId, source: Source) -> Outcome {
     let (mut granted, mut refused) = (0_u64, Vec::new());
     for read in source {
         let (number, text) = read?;
-        let Some(Line { request, gate, .. }) = line::parse(number, &text, &ca) else { continue };
+        let Some(Line { request, gate, .. }) = line::parse(&text, &ca) else { continue };
         let found = shop.pca.preview(&request, &shop.call).await;
         match judge(gate, found) {
             Ok(_) => granted += 1,
@@ -292,6 +292,3 @@ impl Iterator for Source {
         }
     }
 }
-
-/// The rule that a line breaks which is no request.
-pub const LINE_RULE: Rule = Rule::new("I8");

@@ -41,3 +41,19 @@ pub fn create(path: &Path, octets: &[u8], mode: u32) -> std::io::Result<()> {
     file.write_all(octets)?;
     file.sync_all()
 }
+
+/// Whether a file could be written there, before anything irreversible is done for it.
+pub fn writable(path: &Path) -> Result<(), Failure> {
+    if path.is_dir() {
+        return Err(Failure::trouble("file", format!("{} is a directory; the name of a file is expected", path.display())));
+    }
+    let directory = match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    match std::fs::metadata(directory) {
+        Ok(metadata) if metadata.is_dir() => Ok(()),
+        Ok(_) => Err(Failure::trouble("file", format!("{} is no directory", directory.display()))),
+        Err(error) => Err(Failure::file("writing into", directory, &error)),
+    }
+}

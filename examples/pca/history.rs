@@ -32,7 +32,8 @@ pub async fn log(global: &Global, args: LogArgs) -> Outcome {
         let mut more = Box::pin(shop.pca.follow(after));
         while let Some(recorded) = more.next().await {
             let mut lines = String::new();
-            tell(&recorded?, global.json, &mut lines)?;
+            let recorded = recorded?;
+            tell(&recorded, global.json, &mut lines)?;
             print(&lines);
         }
     }

@@ -47,7 +47,8 @@ pub async fn check(global: &Global, shop: &Shop, passphrase: SecretString) -> Re
             Err(error) => faults.push(format!("{}: {error}", generation.key)),
         }
     }
-    let needed = inventory.certificates(&everything(), shop.now).filter_map(|entry| Some((entry, entry.key.as_ref()?)));
+    let all = pca_core::projection::CertificateFilter { removed: true, ..Default::default() };
+    let needed = inventory.certificates(&all, shop.now).filter_map(|entry| Some((entry, entry.key.as_ref()?)));
     for (entry, key) in needed {
         let living = shop.pca.question(|desk, _| Ok(matches!(desk.key(key)?, KeyState::Living(_)))).await?;
         if living && !there.contains(key) {
@@ -56,8 +57,4 @@ pub async fn check(global: &Global, shop: &Shop, passphrase: SecretString) -> Re
     }
     let sound = checked.checked.saturating_sub(checked.faults.len());
     Ok(KeyReport { sound: u64::try_from(sound).unwrap_or(u64::MAX), faults, orphans })
-}
-
-fn everything() -> pca_core::projection::CertificateFilter {
-    pca_core::projection::CertificateFilter { removed: true, ..Default::default() }
 }

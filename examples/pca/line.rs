@@ -32,8 +32,6 @@ pub enum Text {
 
 /// A request, and what its line broke.
 pub struct Line {
-    /// The number of the line, from 1.
-    pub number: u64,
     /// What is asked for, as far as it could be read.
     pub request: IssueCertificate,
     /// What the line broke.
@@ -101,7 +99,7 @@ struct Request {
 }
 
 /// Understands a line; an empty one is none.
-pub fn parse(number: u64, text: &Text, ca: &CaId) -> Option<Line> {
+pub fn parse(text: &Text, ca: &CaId) -> Option<Line> {
     let mut gate = Gate::new();
     let empty = || IssueCertificate::of(ca.clone(), Profile::Server, SubjectFields::default());
     let octets = match text {
@@ -110,17 +108,17 @@ pub fn parse(number: u64, text: &Text, ca: &CaId) -> Option<Line> {
         Text::TooLong(length) => {
             let text = format!("the line has {length} octets; at most {LONGEST} are read");
             gate.refuse(BrokenRule::new(G4, "line-too-long", text));
-            return Some(Line { number, request: empty(), gate });
+            return Some(Line { request: empty(), gate });
         }
     };
     match serde_json::from_slice::<Request>(octets) {
         Ok(request) => {
             let request = understand(request, ca, &mut gate);
-            Some(Line { number, request, gate })
+            Some(Line { request, gate })
         }
         Err(error) => {
             gate.refuse(BrokenRule::new(I8, "line-malformed", format!("the line is no request: {error}")));
-            Some(Line { number, request: empty(), gate })
+            Some(Line { request: empty(), gate })
         }
     }
 }
@@ -198,7 +196,7 @@ mod tests {
     }
 
     fn rules(text: &str) -> Vec<&'static str> {
-        let line = parse(1, &Text::Whole(text.into()), &ca()).unwrap();
+        let line = parse(&Text::Whole(text.into()), &ca()).unwrap();
         line.gate.reasons(&[]).iter().map(|broken| broken.rule().number()).collect()
     }
 
@@ -220,10 +218,10 @@ mod tests {
     #[test]
     fn a_request_is_understood() {
         let text = r#"{"kind":"server","dns":["a.example"],"ip":["10.0.0.1"],"days":3,"labels":{"k":"v"}}"#;
-        let line = parse(7, &Text::Whole(text.into()), &ca()).unwrap();
+        let line = parse(&Text::Whole(text.into()), &ca()).unwrap();
         assert!(line.gate.is_open());
-        assert_eq!((line.number, line.request.names.len(), line.request.days), (7, 2, Some(3)));
-        assert!(parse(1, &Text::Whole(b"  ".to_vec()), &ca()).is_none());
+        assert_eq!((line.request.names.len(), line.request.days), (2, Some(3)));
+        assert!(parse(&Text::Whole(b"  ".to_vec()), &ca()).is_none());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::args::{Global, ListArgs, ListKind};
 use crate::exit::{Answer, Failure, Outcome};
-use crate::output::{self, bar, csv, day, state, table};
+use crate::output::{bar, csv, day, state, table};
 use crate::replay::replayed;
 use crate::shop::Shop;
 use crate::view;
@@ -290,6 +290,6 @@ mod tests {
         assert!(contains("Example Corp OA", &Some("corp".into())));
         assert!(contains("anything", &None));
         assert!(!contains("OA", &Some("HR".into())));
-        assert_eq!(output::day(pca_core::log::Timestamp::from_micros(1)), "1970-01-01T00:00:00Z");
+        assert_eq!(day(pca_core::log::Timestamp::from_micros(1)), "1970-01-01T00:00:00Z");
     }
 }

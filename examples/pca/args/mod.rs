@@ -8,10 +8,10 @@ mod order;
 mod question;
 mod value;
 
-pub use authority::{AddressArgs, CaArgs, EnableArgs, EndArgs, PreviewArgs, SubjectArgs};
-pub use issue::{BulkArgs, DownloadArgs, IssueArgs, KeyArgs, ProfileArgs, RequestArgs, RevokeArgs, ServerArgs, UserArgs};
+pub use authority::{AddressArgs, CaArgs, EnableArgs, EndArgs, EndingWord, PreviewArgs, SubjectArgs, UploadArgs};
+pub use issue::{BulkArgs, DownloadArgs, IssueArgs, ProfileArgs, RequestArgs, RevokeArgs, ServerArgs, UserArgs};
 pub use later::LaterArgs;
-pub use order::{AssignArgs, BuyArgs, BuyIntermediateArgs, BuyQuotaArgs, BuyRootArgs, ExtendArgs, RefundArgs};
+pub use order::{AssignArgs, Buy, BuyArgs, ExtendArgs, RefundArgs};
 pub use question::{ListArgs, ListKind, LogArgs, ShowArgs, VerifyArgs};
 pub use value::{AlgorithmWord, AsOf, FamilyWord, FormatWord, LabelWord, Number, Paid, Span, TermWord, Time};
 
