@@ -379,3 +379,26 @@ fn certificates_and_requests_pass_through_the_log() {
     assert_eq!(id.serial(), serial(1));
     assert_eq!(id.issuer(), root.certificate.subject().issuer_hash());
 }
+
+#[test]
+fn i4_the_names_of_a_certificate_without_subject_are_critical() {
+    let (_, oa) = small_chain();
+    let holder = key(Algorithm::EcdsaP256, 3);
+    for (label, critical) in [("a".repeat(60), true), ("a".into(), false)] {
+        let long = GeneralName::dns(&format!("{label}.host.example"), Wildcards::Narrow).unwrap();
+        let names =
+            EntityNames::plan(Profile::Server, &SubjectFields::default(), vec![long], Wildcards::Narrow).unwrap();
+        let validity = Validity::for_days(NOW, 90).unwrap();
+        let certificate = leaf(&oa, Profile::Server, &names, &holder, validity, serial(9), &AuthorityUrls::default());
+        assert_eq!(certificate.subject().is_empty(), critical);
+        assert_eq!(certificate.extensions().subject_alternative_names_critical, critical);
+        oracle(&certificate);
+    }
+}
+
+#[test]
+fn g4_a_certificate_beyond_64_kib_is_not_read() {
+    let octets = vec![0x30; 64 * 1024 + 1];
+    let error = pca_core::x509::CertificateError::TooLarge { octets: octets.len() };
+    assert_eq!(ParsedCertificate::from_der(&octets), Err(error));
+}

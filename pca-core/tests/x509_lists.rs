@@ -112,3 +112,51 @@ fn entries_encoded_together_or_apart_make_the_same_list() {
     assert_eq!(crl.tbs(apart.iter().map(Vec::as_slice)), crl.tbs([together.as_slice()]));
     assert_eq!(crl.tbs([]), crl.tbs([&[][..]]), "nothing is no list of revoked certificates");
 }
+
+#[test]
+fn a2_an_unspecified_reason_is_no_reason_code() {
+    let entry = |reason, invalidity_date| {
+        CrlEntry { serial: "05".parse().unwrap(), revoked_at: NOW, reason, invalidity_date }.encode()
+    };
+    let bare = seq(&[&[2, 1, 5], &tlv(0x17, b"250601000000Z")]);
+    assert_eq!(entry(RevocationReason::Unspecified, None), bare);
+    let coded = seq(&[&extension("2.5.29.21", false, &[0x0a, 1, 5])]);
+    assert_eq!(
+        entry(RevocationReason::CessationOfOperation, None),
+        seq(&[&[2, 1, 5], &tlv(0x17, b"250601000000Z"), &coded])
+    );
+    let dated = seq(&[&extension("2.5.29.24", false, &tlv(0x18, b"20250601000000Z"))]);
+    assert_eq!(
+        entry(RevocationReason::Unspecified, Some(NOW)),
+        seq(&[&[2, 1, 5], &tlv(0x17, b"250601000000Z"), &dated])
+    );
+}
+
+#[test]
+fn a_list_is_written_octet_for_octet_as_rfc_5280_has_it() {
+    let root = root(Algorithm::EcdsaP256);
+    let issuer = root.issuer();
+    let crl = Crl { issuer: &issuer, number: 300, this_update: NOW, next_update: Crl::NO_NEXT_UPDATE };
+    let identifier = root.key.public_key().key_identifier();
+    let extensions = tlv(
+        0xa0,
+        &seq(&[
+            &extension("2.5.29.35", false, &seq(&[&tlv(0x80, &identifier)])),
+            &extension("2.5.29.20", false, &[2, 2, 1, 44]),
+        ]),
+    );
+    let expected = |revoked: &[u8]| {
+        seq(&[
+            V2,
+            &seq(&[&oid("1.2.840.10045.4.3.2")]),
+            root.certificate.subject().der(),
+            &tlv(0x17, b"250601000000Z"),
+            &tlv(0x18, b"99991231235959Z"),
+            revoked,
+            &extensions,
+        ])
+    };
+    assert_eq!(crl.tbs([]), expected(&[]), "no empty list of revoked certificates");
+    let entry = entry(&[]);
+    assert_eq!(crl.tbs([entry.as_slice()]), expected(&seq(&[&entry])));
+}

@@ -1,6 +1,7 @@
 //! The file store keeps every rule of the suite, with ordinary segments and with tiny ones.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use pca_core::ports::EventStore;
 use pca_store_file::{FileEventStore, Options};
@@ -43,6 +44,11 @@ mod ordinary {
 mod tiny {
     use super::*;
     event_store_conformance!(Directories::new(
-        Options::default().segment_size(1500).preallocation(700).cache(0).group(600)
+        Options::default()
+            .segment_size(1500)
+            .preallocation(700)
+            .cache(0)
+            .group(600)
+            .beacon(Some(Duration::from_micros(50)))
     ));
 }

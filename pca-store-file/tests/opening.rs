@@ -6,12 +6,13 @@ mod support;
 use std::fs;
 use std::process::Command;
 use std::sync::Barrier;
+use std::time::Duration;
 
 use pca_core::log::{Position, Revision, StoreError, StreamId, Verifier};
 use pca_core::ports::EventStore as _;
 use pca_store_file::FileEventStore;
 use pca_store_testkit::draft::Draft;
-use support::{assert_prefix, commit, fill, follow, named, options, put, segments};
+use support::{assert_prefix, commit, copy, fill, follow, frames, named, options, put, segments};
 
 fn detail(opened: Result<FileEventStore, StoreError>) -> String {
     match opened {
@@ -178,6 +179,43 @@ fn a_reader_beside_the_writer_serves_what_is_named_as_durable_and_then_the_rest(
     let shared = [(StreamId::parse("shared").unwrap(), Revision::new(19))];
     let read = pollster::block_on(reader.read(&shared, Position::MAX)).unwrap();
     assert_eq!((read.at, read.streams[0].events.len()), (Position::new(21), 2));
+}
+
+#[test]
+fn a_beacon_shows_the_newest_commit_to_a_reader_and_covers_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = options().beacon(Some(Duration::from_millis(1)));
+    let store = FileEventStore::create(directory.path(), options).unwrap();
+    let reader = FileEventStore::open_read_only(directory.path(), options).unwrap();
+    for number in 0..3 {
+        let receipt = put(&store, commit(number)).unwrap();
+        let before = Position::new(receipt.first.get() - 1);
+        assert_eq!(pollster::block_on(reader.grown(before)).unwrap().digest, receipt.digest);
+    }
+    let crashed = tempfile::tempdir().unwrap();
+    copy(directory.path(), crashed.path());
+    let path = segments(crashed.path()).remove(0);
+    let mut octets = fs::read(&path).unwrap();
+    let frames = frames(&octets);
+    assert_eq!(frames.len(), 1 + 2 * 3, "one beacon behind each commit");
+    octets[frames[4] + 130] ^= 1;
+    fs::write(&path, octets).unwrap();
+    let opened = FileEventStore::open(crashed.path(), options);
+    assert!(matches!(opened, Err(StoreError::Corrupt { reason, .. }) if reason.contains("was durable")));
+}
+
+#[test]
+fn what_a_crash_left_is_named_as_durable_once_it_was_opened_for_writing() {
+    let (live, crashed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let store = fill(live.path(), options(), 2);
+    copy(live.path(), crashed.path());
+    drop(store);
+    let reader = FileEventStore::open_read_only(crashed.path(), options()).unwrap();
+    assert_prefix(&reader, 1);
+    let store = FileEventStore::open(crashed.path(), options().beacon(Some(Duration::ZERO))).unwrap();
+    assert_prefix(&store, 2);
+    pollster::block_on(reader.grown(Position::new(1))).unwrap();
+    assert_prefix(&reader, 2);
 }
 
 #[test]

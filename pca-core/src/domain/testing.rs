@@ -18,17 +18,17 @@ use std::sync::Arc;
 
 use crate::keys::software::{default_backend, verify};
 use crate::keys::{Algorithm, Family, KeyId, PrivateKey, PublicKey, Signature, SignatureAlgorithm};
-use crate::log::{CommitId, EventData, Fold, Metadata, Revision, StreamId, Timestamp, World};
+use crate::log::{CommitId, Digest, EventData, Fold, Metadata, Revision, StreamId, Timestamp, World};
 use crate::x509::{
     AuthorityUrls, CaCertificate, CertificateId, CommonName, DistinguishedName, Issuer, ParsedCertificate,
-    SubjectFields, Validity, VerifiedCsr, assemble, csr_tbs,
+    RevocationReason, SubjectFields, Validity, VerifiedCsr, assemble, csr_tbs,
 };
 
 use super::ca::{Ca, Generation};
 use super::certificate::Certificate;
 use super::event::{
-    Addresses, CaEnabled, EnableMode, EnterpriseFounded, IntermediateOrdered, Lot, Money, PolicyAdopted, QuotaAssigned,
-    QuotaOrdered, RootOrdered,
+    Addresses, CaEnabled, CaReset, EnableMode, EnterpriseFounded, GenerationEnd, IntermediateOrdered, Lot, Money,
+    PolicyAdopted, QuotaAssigned, QuotaOrdered, RootOrdered,
 };
 use super::key::{KeyRole, KeyState};
 use super::policy::Policy;
@@ -291,6 +291,13 @@ impl Story {
         self.and(enabled)
     }
 
+    /// A CA was reset for this reason: what it issued has ended.
+    #[must_use]
+    pub fn reset(self, ca: &CaId, reason: RevocationReason) -> Self {
+        let end = self.end_of(ca, reason);
+        self.and(CaReset { end })
+    }
+
     /// Units went from the newest root's pool to the newest intermediate; what the pool lacks is bought before.
     #[must_use]
     pub fn assigned(mut self, units: u64) -> Self {
@@ -367,6 +374,26 @@ impl Story {
         match self.ca(id).generation() {
             Some(generation) => generation,
             None => panic!("{id} is not enabled"),
+        }
+    }
+
+    /// What the end of a CA's generation would be if it came now, without the end of what is below it.
+    #[must_use]
+    pub fn end_of(&self, id: &CaId, reason: RevocationReason) -> GenerationEnd {
+        let generation = self.generation(id);
+        GenerationEnd {
+            ca: id.clone(),
+            generation: generation.number,
+            subject_hash: generation.subject_hash,
+            reason,
+            cutoff: self.quota(id).revision().get(),
+            count: u64::try_from(self.roll(id).entries.len()).unwrap_or(u64::MAX),
+            key: generation.key.clone(),
+            last_crl: true,
+            certificate: generation.id,
+            fingerprint: Digest::of(generation.certificate.as_bytes()),
+            root: self.ca(id).is_root(),
+            uploaded: false,
         }
     }
 

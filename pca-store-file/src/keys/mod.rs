@@ -226,7 +226,8 @@ impl FileKeyStore {
         let mut missing: Vec<KeyId> = known
             .iter()
             .zip(requests)
-            .filter_map(|(known, request)| known.is_none().then(|| request.key.clone()))
+            .filter(|(known, _)| known.is_none())
+            .map(|(_, request)| request.key.clone())
             .collect();
         missing.sort_unstable();
         missing.dedup();
@@ -304,13 +305,18 @@ impl KeyStore for FileKeyStore {
 
     async fn sign(&self, requests: &[SignRequest]) -> Vec<Result<Signature, KeyError>> {
         let known = self.signers(requests).await;
-        let rsa = known.iter().flatten().any(|signer| signer.public_key().family() == Family::Rsa);
+        let fast = |signer: &Arc<dyn Signer>| matches!(signer.public_key().kind(), KeyKind::P256 | KeyKind::Ed25519);
+        let all_fast = known.iter().flatten().all(fast);
         let jobs: Vec<_> = known.into_iter().zip(requests.iter().cloned()).collect();
         let sign = |(signer, request): &(Result<Arc<dyn Signer>, KeyError>, SignRequest)| {
             let signer = signer.as_ref().map_err(KeyError::clone)?;
             signer.sign(request.algorithm, &request.message).map_err(|error| sign_error(request, &error))
         };
-        let answers = self.signing.map(jobs, if rsa { 1 } else { TURN }, sign).await;
+        let answers = match (all_fast, jobs.len()) {
+            (true, 1) => self.signing.map_small(jobs, sign).await,
+            (true, _) => self.signing.map(jobs, TURN, sign).await,
+            (false, _) => self.signing.map(jobs, 1, sign).await,
+        };
         answers.unwrap_or_else(|_| requests.iter().map(|_| Err(KeyError::Closed)).collect())
     }
 
@@ -375,6 +381,13 @@ fn hold(disk: &Disk) -> Result<File, KeyError> {
             });
         }
         Err(TryLockError::Error(error)) => return Err(failed(error)),
+    }
+    #[cfg(unix)]
+    if let Ok(metadata) = std::fs::metadata(disk.path("")) {
+        let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions());
+        if mode & 0o077 != 0 {
+            tracing::warn!(directory = %disk.path("").display(), "the key store's directory is open to others");
+        }
     }
     let mut sign = || -> std::io::Result<()> {
         file.set_len(0)?;

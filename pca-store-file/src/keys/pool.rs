@@ -3,11 +3,18 @@
 //!
 //! A busy pool is not woken: a thread that ends one turn finds the next without sleeping. Answers travel by a channel
 //! that knows no runtime.
+//!
+//! Waking a thread and being woken by it costs as much as a fast signature. So small work may be *offered*: it is queued,
+//! and its caller gives way once to whatever else its executor has to do. If the pool then has no other work of the same
+//! calling thread, the caller takes its own back and does it itself. One caller alone, or many on threads of their own,
+//! never sleep; many on one thread find the work of each other, and the pool does all of it on every core.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::task::Poll;
+use std::thread::{self, JoinHandle, ThreadId};
 
 use futures_channel::oneshot;
 
@@ -38,15 +45,32 @@ impl Pool {
         O: Send + 'static,
         F: Fn(&I) -> O + Send + Sync + 'static,
     {
-        let (done, answer) = oneshot::channel();
-        if inputs.is_empty() {
-            drop(done.send(Vec::new()));
-            return answer;
+        let (answer, work) = mapped(inputs, turn, apply);
+        if let Some(work) = work {
+            self.shared.push(work, None);
+            self.shared.wake();
         }
-        let collected = Collected { parts: Vec::new(), missing: inputs.len(), done: Some(done) };
-        let work = Mapped { inputs, turn: turn.max(1), apply, collected: Mutex::new(collected) };
-        self.shared.push(Turn { work: Arc::new(work), next: 0 });
         answer
+    }
+
+    /// As [`Pool::map`], for work of a few microseconds: done by the caller if nobody else has any.
+    pub(super) async fn map_small<I, O, F>(&self, inputs: Vec<I>, apply: F) -> Result<Vec<O>, oneshot::Canceled>
+    where
+        I: Send + Sync + 'static,
+        O: Send + 'static,
+        F: Fn(&I) -> O + Send + Sync + 'static,
+    {
+        let (answer, work) = mapped(inputs, usize::MAX, apply);
+        if let Some(work) = work {
+            self.shared.push(Arc::clone(&work), Some(thread::current().id()));
+            give_way().await;
+            if self.shared.take_back(&work) {
+                run(&*work, 0, work.len());
+            } else {
+                self.shared.wake();
+            }
+        }
+        answer.await
     }
 }
 
@@ -71,6 +95,8 @@ struct Queue {
     asleep: usize,
     /// Threads that sleep, but were already told to wake.
     called: usize,
+    /// Whose work the threads are at.
+    serving: Vec<Option<ThreadId>>,
     closed: bool,
 }
 
@@ -86,17 +112,34 @@ impl Queue {
 struct Turn {
     work: Arc<dyn Work>,
     next: usize,
+    /// The thread that offered it.
+    owner: Option<ThreadId>,
 }
 
 impl Shared {
-    fn push(&self, turn: Turn) {
-        let mut queue = lock(&self.queue);
-        queue.turns.push_back(turn);
-        let call = queue.call_one();
-        drop(queue);
+    /// Queues work without waking a thread for it.
+    fn push(&self, work: Arc<dyn Work>, owner: Option<ThreadId>) {
+        lock(&self.queue).turns.push_back(Turn { work, next: 0, owner });
+    }
+
+    /// Wakes a thread if there is work and one that sleeps.
+    fn wake(&self) {
+        let call = lock(&self.queue).call_one();
         if call {
             self.ready.notify_one();
         }
+    }
+
+    /// Takes work out of the queue again, unless its owner has other work in the pool or it was begun.
+    fn take_back(&self, work: &Arc<dyn Work>) -> bool {
+        let mut queue = lock(&self.queue);
+        let Some(at) = queue.turns.iter().position(|turn| Arc::ptr_eq(&turn.work, work)) else { return false };
+        let owner = queue.turns.get(at).and_then(|turn| turn.owner);
+        let others = queue.turns.iter().enumerate().any(|(other, turn)| other != at && turn.owner == owner);
+        if others || queue.serving.contains(&owner) {
+            return false;
+        }
+        queue.turns.remove(at).is_some()
     }
 
     fn work(&self) {
@@ -112,20 +155,23 @@ impl Shared {
                 queue.called = queue.called.saturating_sub(1);
                 continue;
             };
-            let (from, to) = (turn.next, turn.work.end_of_turn(turn.next));
+            let (from, to, owner) = (turn.next, turn.work.end_of_turn(turn.next), turn.owner);
             let work = Arc::clone(&turn.work);
             if to < work.len() {
-                queue.turns.push_back(Turn { work: turn.work, next: to });
+                queue.turns.push_back(Turn { next: to, ..turn });
             }
+            queue.serving.push(owner);
             let call = queue.call_one();
             drop(queue);
             if call {
                 self.ready.notify_one();
             }
-            // A panic ends this piece of work (its answer is lost, which its caller sees), never the thread.
-            drop(catch_unwind(AssertUnwindSafe(|| work.run(from, to))));
+            run(&*work, from, to);
             drop(work);
             queue = lock(&self.queue);
+            if let Some(at) = queue.serving.iter().position(|served| *served == owner) {
+                queue.serving.swap_remove(at);
+            }
         }
     }
 }
@@ -190,6 +236,40 @@ where
     }
 }
 
+fn mapped<I, O, F>(inputs: Vec<I>, turn: usize, apply: F) -> (oneshot::Receiver<Vec<O>>, Option<Arc<dyn Work>>)
+where
+    I: Send + Sync + 'static,
+    O: Send + 'static,
+    F: Fn(&I) -> O + Send + Sync + 'static,
+{
+    let (done, answer) = oneshot::channel();
+    if inputs.is_empty() {
+        drop(done.send(Vec::new()));
+        return (answer, None);
+    }
+    let collected = Collected { parts: Vec::new(), missing: inputs.len(), done: Some(done) };
+    let work = Mapped { inputs, turn: turn.max(1), apply, collected: Mutex::new(collected) };
+    (answer, Some(Arc::new(work)))
+}
+
+/// A panic ends a piece of work (its answer is lost, which its caller sees), never the thread.
+fn run(work: &dyn Work, from: usize, to: usize) {
+    drop(catch_unwind(AssertUnwindSafe(|| work.run(from, to))));
+}
+
+/// Lets an executor turn to its other tasks once.
+async fn give_way() {
+    let mut gave_way = false;
+    poll_fn(|context| {
+        if std::mem::replace(&mut gave_way, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
 /// Locks; what a panicking thread left is as good as any, because every change under these locks is whole.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -248,6 +328,38 @@ mod tests {
         begun.wait();
         assert!(pollster::block_on(small).unwrap().first().unwrap() < &100);
         assert_eq!(pollster::block_on(large).unwrap().len(), 100);
+    }
+
+    #[test]
+    fn small_work_is_done_by_one_caller_alone_and_by_the_pool_for_many_on_one_thread() {
+        let pool = Pool::start("test", 2).unwrap();
+        let here = |(): &()| thread::current().id();
+        for _ in 0..100 {
+            assert_eq!(pollster::block_on(pool.map_small(vec![()], here)).unwrap(), [thread::current().id()]);
+        }
+        // Two tasks that are polled in turn by one thread.
+        let mut one = Box::pin(pool.map_small(vec![()], here));
+        let mut other = Box::pin(pool.map_small(vec![()], here));
+        let context = &mut std::task::Context::from_waker(std::task::Waker::noop());
+        assert!(one.as_mut().poll(context).is_pending() && other.as_mut().poll(context).is_pending());
+        // The first sees the other's work beside its own, and wakes the pool.
+        let done = match one.as_mut().poll(context) {
+            Poll::Ready(done) => done,
+            Poll::Pending => pollster::block_on(one),
+        };
+        assert_ne!(done.unwrap(), [thread::current().id()]);
+        assert_eq!(pollster::block_on(other).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn offered_work_that_is_given_up_stops_nobody() {
+        let pool = Pool::start("test", 1).unwrap();
+        let context = &mut std::task::Context::from_waker(std::task::Waker::noop());
+        let mut given_up = Box::pin(pool.map_small(vec![1], |input: &i32| *input));
+        assert!(given_up.as_mut().poll(context).is_pending());
+        drop(given_up);
+        assert_eq!(pollster::block_on(pool.map_small(vec![2], |input: &i32| *input)).unwrap(), [2]);
+        assert_eq!(pollster::block_on(pool.map(vec![3], 1, |input: &i32| *input)).unwrap(), [3]);
     }
 
     #[test]

@@ -41,6 +41,8 @@ pub(crate) struct Opened {
     pub(crate) allocated: u64,
     /// Whether the file that says where the log ended is there.
     pub(crate) closed: bool,
+    /// Whether the last frame says that everything before it is durable, or there is none.
+    pub(crate) marked: bool,
     pub(crate) torn: u64,
 }
 
@@ -153,8 +155,8 @@ fn recover(disk: &dyn Disk, directory: &Path, log: LogId, lock: Lock) -> Result<
     if let Some(closed) = &closed {
         ended_as_closed(&scanner, *last, stop.broken.as_deref(), &reading.head, closed)?;
     }
-    let torn = match stop.broken {
-        Some(reason) => heal(disk, directory, *last, &mut scanner, file.as_ref(), &reason)?,
+    let torn = match &stop.broken {
+        Some(reason) => heal(disk, directory, *last, &mut scanner, file.as_ref(), reason)?,
         None => 0,
     };
     if closed.is_none() {
@@ -165,7 +167,8 @@ fn recover(disk: &dyn Disk, directory: &Path, log: LogId, lock: Lock) -> Result<
     let Reading { index, head, segments } = reading;
     tracing::info!(commits = index.count(), position = head.position.get(), torn, "opened a log");
     let end = scanner.offset();
-    Ok(Opened { lock, log, index, head, segments, end, allocated, closed: closed.is_some(), torn })
+    let marked = stop.marked;
+    Ok(Opened { lock, log, index, head, segments, end, allocated, closed: closed.is_some(), marked, torn })
 }
 
 /// What of a log has been read.
@@ -179,6 +182,8 @@ struct Reading {
 struct Stop {
     /// Whether the last frame was a seal.
     sealed: bool,
+    /// Whether it was a seal or beacon, or there was none.
+    marked: bool,
     /// Why the frame that follows is not valid, if anything follows.
     broken: Option<String>,
 }
@@ -208,7 +213,7 @@ impl Reading {
 
     fn walk(&mut self, scanner: &mut Scanner, first: u64) -> Result<Stop, StoreError> {
         let number = u32::try_from(self.segments.len().saturating_sub(1)).unwrap_or(u32::MAX);
-        let mut sealed = false;
+        let (mut sealed, mut marked) = (false, true);
         loop {
             let at = scanner.offset();
             let damage = |reason| corrupt(segment::place(first, at), reason);
@@ -218,11 +223,11 @@ impl Reading {
                     if let Some(segment) = self.segments.last_mut() {
                         segment.end = scanner.offset();
                     }
-                    sealed = false;
+                    (sealed, marked) = (false, false);
                 }
-                Found::Mark(kind) => sealed = kind == FrameKind::Seal,
-                Found::End => return Ok(Stop { sealed, broken: None }),
-                Found::Broken { reason } => return Ok(Stop { sealed, broken: Some(reason) }),
+                Found::Mark(kind) => (sealed, marked) = (kind == FrameKind::Seal, true),
+                Found::End => return Ok(Stop { sealed, marked, broken: None }),
+                Found::Broken { reason } => return Ok(Stop { sealed, marked, broken: Some(reason) }),
                 Found::Wrong { reason } => return Err(damage(reason)),
             }
         }

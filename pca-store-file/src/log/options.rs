@@ -1,5 +1,7 @@
 //! What can be chosen about a log in files.
 
+use core::time::Duration;
+
 use super::format::{FRAME_HEADER, LARGEST_GROUP};
 
 /// What can be chosen about a log in files. None of it changes the format: a log may be opened with other options
@@ -17,11 +19,12 @@ pub struct Options {
     pub(crate) cache: usize,
     pub(crate) largest_commit: usize,
     pub(crate) group: usize,
+    pub(crate) beacon: Option<Duration>,
 }
 
 impl Default for Options {
     /// Segments of 64 MiB, zeros laid out 4 MiB ahead, a cache of 64 MiB, commits of at most 16 MiB, groups that are
-    /// closed at 8 MiB.
+    /// closed at 8 MiB, a beacon after 10 ms.
     fn default() -> Self {
         Self {
             segment_size: 64 * MIB,
@@ -29,6 +32,7 @@ impl Default for Options {
             cache: 64 * 1024 * 1024,
             largest_commit: 16 * 1024 * 1024,
             group: 8 * 1024 * 1024,
+            beacon: Some(Duration::from_millis(10)),
         }
     }
 }
@@ -70,6 +74,15 @@ impl Options {
     #[must_use]
     pub fn group(mut self, octets: usize) -> Self {
         self.group = octets.clamp(FRAME_HEADER, LARGEST_GROUP / 2 - FRAME_HEADER - 8);
+        self
+    }
+
+    /// After how long without anything to write the writer says in the log that all of it is durable; never, if
+    /// nothing is given. From then on damage to the newest commits cannot be mistaken for a torn tail, and readers in
+    /// other processes see them.
+    #[must_use]
+    pub fn beacon(mut self, after: Option<Duration>) -> Self {
+        self.beacon = after;
         self
     }
 }

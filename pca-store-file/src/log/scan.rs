@@ -16,6 +16,7 @@ const WINDOW: u64 = 1024 * 1024;
 
 /// What stands at an offset.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all of them are commits, and none is kept")]
 pub(crate) enum Found {
     /// A commit that continues the head; the scanner stands behind it.
     Commit { recorded: Recorded, offset: u64 },

@@ -1,5 +1,6 @@
 //! What callers, readers and the writer share.
 
+use core::time::Duration;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use event_listener::Event;
@@ -8,8 +9,8 @@ use pca_core::log::{Head, Position, Recorded, StoreError};
 
 use super::cache::Cache;
 use super::disk::DiskFile;
-use super::format::LogId;
-use super::staging::{End, Job, State};
+use super::format::{FRAME_HEADER, LogId, to_u64};
+use super::staging::{End, State, Work};
 
 /// The state behind its mutex, and ways to tell of changes.
 pub(crate) struct Shared {
@@ -64,21 +65,33 @@ impl Shared {
         self.work.notify_one();
     }
 
-    /// The writer's next group; nothing when the log ends.
-    pub(crate) fn next_job(&self) -> Option<Job> {
+    /// What the writer does next. If nothing comes for so long, it is a beacon.
+    pub(crate) fn next_work(&self, beacon: Option<Duration>) -> Work {
         let mut state = self.lock();
+        let mut waited = false;
         loop {
             if matches!(state.end, Some(End::Failed(_))) {
-                return None;
+                return Work::End;
             }
             if let Some(job) = state.take() {
-                return Some(job);
+                return Work::Group(job);
             }
             if state.end.is_some() {
-                return None;
+                return Work::End;
+            }
+            if waited {
+                return Work::Beacon(state.leave_room(to_u64(FRAME_HEADER)));
             }
             state.idle = true;
-            state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = match beacon {
+                None => self.work.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(beacon) => {
+                    let (state, timeout) =
+                        self.work.wait_timeout(state, beacon).unwrap_or_else(PoisonError::into_inner);
+                    waited = timeout.timed_out();
+                    state
+                }
+            };
             state.idle = false;
         }
     }
@@ -171,9 +184,8 @@ impl Shared {
                 if state.durable.position > beyond {
                     return Ok(state.durable);
                 }
-                match &state.end {
-                    Some(end @ (End::Closed | End::Failed(_))) => return Err(end.error()),
-                    _ => {}
+                if let Some(end @ (End::Closed | End::Failed(_))) = &state.end {
+                    return Err(end.error());
                 }
             }
             growth.await;

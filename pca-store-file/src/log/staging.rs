@@ -253,6 +253,12 @@ impl State {
         })
     }
 
+    /// Leaves room behind what is durable for a frame that the writer makes itself, and tells the head.
+    pub(crate) fn leave_room(&mut self, octets: u64) -> Head {
+        self.tail = self.tail.saturating_add(octets);
+        self.durable
+    }
+
     /// The group that was taken is durable. Who waits for it is to be told outside of the mutex.
     pub(crate) fn written(&mut self, mut octets: Vec<u8>) -> Vec<oneshot::Sender<Outcome>> {
         octets.clear();
@@ -277,6 +283,16 @@ impl State {
         let waiters = self.queue.drain(kept..).flat_map(|group| group.waiters).collect();
         (waiters, Failure { reason, durable: self.durable.position })
     }
+}
+
+/// What the writer does next.
+pub(crate) enum Work {
+    /// It writes a group.
+    Group(Job),
+    /// It appends a beacon behind this head; room is left at its place.
+    Beacon(Head),
+    /// It ends.
+    End,
 }
 
 /// A group's octets on their way to the disk.

@@ -90,8 +90,9 @@ impl FileEventStore {
     /// Opens a log for reading, without a lock and without healing anything, even while another process writes to it.
     ///
     /// What is served is known to be durable: up to the largest offset that a valid frame names so. Of a log that was
-    /// closed this is everything; of one that is being written, or was left by a crash, the last group is missing until
-    /// something is written behind it. Every call looks for what is new.
+    /// closed this is everything; of one that is being written the last group is missing until a
+    /// [beacon](Options::beacon) or another group is written behind it, and of one that a crash left, until it is opened
+    /// for writing. Every call looks for what is new.
     ///
     /// # Errors
     /// As [`open`](Self::open), except that nobody is in the way.
@@ -122,6 +123,8 @@ impl FileEventStore {
             end: opened.end,
             allocated: opened.allocated,
             closed: opened.closed,
+            marked: opened.marked,
+            beacon: options.beacon,
             preallocation: options.preallocation,
             segment_size: options.segment_size,
         };

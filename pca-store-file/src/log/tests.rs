@@ -19,7 +19,7 @@ use super::{FileEventStore, Options};
 const COMMITS: u64 = 10;
 
 fn options() -> Options {
-    Options::default().segment_size(1100).preallocation(300)
+    Options::default().segment_size(1100).preallocation(300).beacon(None)
 }
 
 fn commit(number: u64) -> Commit {

@@ -1,5 +1,6 @@
 //! The one thread that writes: it takes a group, writes it with one call, syncs once, publishes, wakes.
 
+use core::time::Duration;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,9 +14,9 @@ use super::format::{
 };
 use super::segment;
 use super::shared::Shared;
-use super::staging::{End, Job};
+use super::staging::{End, Job, Work};
 
-const ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 
 /// What the writer has in its hands.
 pub(crate) struct Writer {
@@ -34,6 +35,9 @@ pub(crate) struct Writer {
     pub(crate) allocated: u64,
     /// Whether the file that says where the log ended is there; then nothing has been written since.
     pub(crate) closed: bool,
+    /// Whether the last frame says that everything before it is durable, or there is none.
+    pub(crate) marked: bool,
+    pub(crate) beacon: Option<Duration>,
     pub(crate) preallocation: u64,
     pub(crate) segment_size: u64,
 }
@@ -42,9 +46,15 @@ impl Writer {
     /// Writes until the log is closed or something fails.
     pub(crate) fn run(mut self) {
         let sentinel = Sentinel(Arc::clone(&self.shared));
-        while let Some(job) = self.shared.next_job() {
-            match self.write(&job) {
-                Ok(()) => self.shared.published(job.octets),
+        loop {
+            let beacon = self.beacon.filter(|_| !self.marked);
+            let written = match self.shared.next_work(beacon) {
+                Work::End => break,
+                Work::Group(job) => self.write(&job).map(|()| self.shared.published(job.octets)),
+                Work::Beacon(head) => self.mark(FrameKind::Beacon, &head),
+            };
+            match written {
+                Ok(()) => {}
                 Err(error) => {
                     tracing::error!(%error, segment = self.first, "a write failed; nothing more is taken");
                     self.shared.fail(&format!("a write failed: {error}; open it again"), true);
@@ -77,6 +87,7 @@ impl Writer {
         write_full(self.file.as_ref(), &job.octets, job.start)?;
         self.end = end;
         self.preallocate()?;
+        self.marked = false;
         self.file.sync_data()
     }
 
@@ -111,13 +122,22 @@ impl Writer {
 
     /// Appends a seal, makes it durable and takes the zeros behind it away.
     fn seal(&mut self, head: &Head) -> io::Result<()> {
-        let place = FramePlace { log: self.log, segment: self.first, offset: self.end };
-        write_full(self.file.as_ref(), &mark(FrameKind::Seal, place, head), self.end)?;
-        self.file.sync_data()?;
-        self.end = self.end.saturating_add(to_u64(FRAME_HEADER));
+        self.mark(FrameKind::Seal, head)?;
         self.file.set_length(self.end)?;
         self.allocated = self.end;
         self.file.sync_all()
+    }
+
+    /// Appends a seal or beacon and makes it durable.
+    fn mark(&mut self, kind: FrameKind, head: &Head) -> io::Result<()> {
+        let place = FramePlace { log: self.log, segment: self.first, offset: self.end };
+        write_full(self.file.as_ref(), &mark(kind, place, head), self.end)?;
+        self.end = self.end.saturating_add(to_u64(FRAME_HEADER));
+        if kind == FrameKind::Beacon {
+            self.preallocate()?;
+        }
+        self.marked = true;
+        self.file.sync_data()
     }
 
     fn close(&mut self) -> io::Result<()> {

@@ -10,9 +10,9 @@ use pca_core::ports::EventStore as _;
 use pca_store_file::{FileEventStore, Options};
 use pca_store_testkit::draft::Draft;
 
-/// Small segments are set where a test wants several; zeros are laid out, but few.
+/// Small segments and beacons are set where a test wants them; zeros are laid out, but few.
 pub fn options() -> Options {
-    Options::default().preallocation(1024).cache(0)
+    Options::default().preallocation(1024).cache(0).beacon(None)
 }
 
 /// The n-th commit: an event in a stream that all share and in one of its own.

@@ -231,3 +231,6 @@ impl core::fmt::Display for Lifetime {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

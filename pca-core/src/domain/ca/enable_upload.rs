@@ -281,3 +281,6 @@ fn broken(finding: &UploadFinding) -> BrokenRule {
     };
     BrokenRule::new(C3, finding.code(), message)
 }
+
+#[cfg(test)]
+mod tests;

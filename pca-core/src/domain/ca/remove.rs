@@ -100,7 +100,8 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
     use super::*;
     use crate::domain::ca::testing::Scene;
-    use crate::domain::key::KeyState;
+    use crate::domain::ca::{Step, unfinished};
+    use crate::domain::key::{ConfirmKeyDestroyed, KeyState};
     use crate::keys::Family;
 
     #[test]
@@ -141,5 +142,9 @@ mod tests {
         assert_eq!(scene.ca(&intermediate).state(), CaState::Removed);
         assert!(matches!(scene.key(&key), KeyState::Ending(_)));
         assert_eq!(scene.ca(&intermediate).left_key(), Some(&key));
+        let steps = unfinished(scene.ca(&intermediate));
+        assert_eq!(steps.last(), Some(&Step::ConfirmKeyDestroyed { key: key.clone() }));
+        scene.run(&ConfirmKeyDestroyed { key }).unwrap();
+        assert!(unfinished(scene.ca(&intermediate)).is_empty());
     }
 }

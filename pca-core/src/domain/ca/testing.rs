@@ -30,7 +30,7 @@ use super::{Ca, ResetCa, RevokeCa};
 
 pub(crate) struct Scene {
     world: World<State>,
-    events: Vec<Event>,
+    events: Vec<(Event, Timestamp)>,
     commits: u32,
     pub(crate) now: Timestamp,
     pub(crate) keys: HashMap<KeyId, PrivateKey>,
@@ -40,6 +40,8 @@ pub(crate) struct Scene {
     pub(crate) keys_made: u32,
     /// What was signed for the newest command that was carried out.
     pub(crate) signed: Vec<(Arc<[u8]>, Signature)>,
+    /// The keys of the certificates that were issued, in order.
+    pub(crate) holder_keys: Vec<PrivateKey>,
     serials: u8,
 }
 
@@ -55,6 +57,7 @@ impl Scene {
             brought: None,
             keys_made: 0,
             signed: Vec::new(),
+            holder_keys: Vec::new(),
             serials: 0,
         }
     }
@@ -76,17 +79,9 @@ impl Scene {
         let encoded = event.encode().unwrap();
         let decoded = Event::from_parts(&encoded.kind, encoded.schema, &encoded.payload).unwrap();
         assert_eq!(decoded, event, "every event survives its encoding");
-        self.events.push(event);
+        self.events.push((event, self.now));
         let position = Position::new(self.events.len() as u64);
-        let metadata = Metadata {
-            command: "Given".into(),
-            actor: "scene".into(),
-            claimed_actor: None,
-            reason: None,
-            correlation: None,
-            decided_at: self.now,
-            wall_clock: None,
-        };
+        let metadata = metadata(self.now);
         for stream in decoded.streams() {
             self.load(&stream);
             let revision = self.world.revision(&stream).unwrap().plus(1);
@@ -198,7 +193,7 @@ impl Scene {
     }
 
     pub(crate) fn roll(&self, ca: &CaId) -> Roll {
-        let entries = self.events.iter().filter_map(|event| match event {
+        let entries = self.events.iter().filter_map(|(event, _)| match event {
             Event::CertificateIssued(issued) if issued.ca == *ca => Some(RollEntry {
                 id: issued.id,
                 generation: issued.generation,
@@ -209,6 +204,18 @@ impl Scene {
         });
         let revision = self.world.revision(&stream::quota(ca)).unwrap_or_default();
         Roll { revision, entries: entries.collect() }
+    }
+}
+
+fn metadata(now: Timestamp) -> Metadata {
+    Metadata {
+        command: "Given".into(),
+        actor: "scene".into(),
+        claimed_actor: None,
+        reason: None,
+        correlation: None,
+        decided_at: now,
+        wall_clock: None,
     }
 }
 
@@ -240,6 +247,21 @@ impl Scene {
             Some(State::Crl(crl)) => crl,
             _ => panic!("the CRL of {name} is not loaded"),
         }
+    }
+
+    /// The fold as of a position, as the service reads it.
+    pub(crate) fn crl_as_of(&self, name: x509::NameHash, position: Position) -> Crl {
+        let stream = stream::crl(name);
+        let mut fold = Crl::begin(&stream);
+        let metadata = metadata(self.now);
+        for (index, (event, time)) in self.events.iter().enumerate() {
+            let position_here = Position::new(index as u64 + 1);
+            if position_here <= position && event.streams().contains(&stream) {
+                let (time, revision) = (*time, Revision::ZERO);
+                fold.evolve(event, &Moment { time, revision, position: position_here, metadata: &metadata });
+            }
+        }
+        fold
     }
 
     pub(crate) fn certificate(&self, id: &CertificateId) -> &Certificate {
@@ -325,6 +347,19 @@ impl Scene {
         self.happened(QuotaAssigned { root: root.clone(), intermediate: intermediate.clone(), lots, remaining });
     }
 
+    /// Units that are bought and assigned at once.
+    pub(crate) fn more_quota(&mut self, root: &CaId, intermediate: &CaId, units: u64) {
+        self.commits += 1;
+        let commit = self.commit_id();
+        self.happened(QuotaOrdered {
+            order: OrderId::derive(&commit, 0),
+            root: root.clone(),
+            lot: Lot { id: LotId::derive(&commit, 0), free: false, units, expires: None },
+            paid: Money { minor_units: 0, currency: String::new() },
+        });
+        self.assign(root, intermediate, units);
+    }
+
     /// A real certificate for a holder.
     pub(crate) fn issue(&mut self, ca: &CaId, days: u32, holder: &str) -> CertificateId {
         self.issue_with(ca, days, holder, None)
@@ -368,6 +403,7 @@ impl Scene {
             not_after: validity.not_after(),
             holder: Holder { name: Some(holder.into()), ..Holder::default() },
         };
+        self.holder_keys.push(key);
         self.happened(event);
         id
     }

@@ -46,7 +46,7 @@ pub struct Delivered {
     pub key: KeyId,
     /// To whom.
     pub recipient: String,
-    /// Whether the key is to be destroyed then; [`ConfirmKeyDestroyed`](super::ConfirmKeyDestroyed) follows.
+    /// Whether the key is to be destroyed then; [`ConfirmKeyDestroyed`](crate::domain::key::ConfirmKeyDestroyed) follows.
     pub destroy_after: bool,
 }
 

@@ -28,7 +28,7 @@ pub struct RemoveCertificate {
 pub struct Removed {
     /// The certificate.
     pub id: CertificateId,
-    /// The holder's key that is to be destroyed now; [`ConfirmKeyDestroyed`](super::ConfirmKeyDestroyed) follows.
+    /// The holder's key that is to be destroyed now; [`ConfirmKeyDestroyed`](crate::domain::key::ConfirmKeyDestroyed) follows.
     pub key: Option<KeyId>,
 }
 

@@ -105,6 +105,8 @@ impl Command for RevokeCertificate {
 
     const NAME: &'static str = "RevokeCertificate";
 
+    const WHATEVER_THE_CLOCK: bool = true;
+
     fn canonical(&self) -> Vec<u8> {
         canonical(self)
     }

@@ -123,3 +123,6 @@ impl Fold for Crl {
         self.changed = true;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -60,9 +60,11 @@ impl Command for ConfirmKeyDestroyed {
             KeyState::Ending(owner) => Some(owner.clone()),
             KeyState::Living(KeyOwner::Certificate(id)) => {
                 let certificate = desk.certificate(id)?;
-                let issuer = certificate.issued().map(|issued| desk.ca(&issued.ca)).transpose()?;
-                let over = issuer.is_some_and(|ca| key_end_due(certificate, ca, policy, context.time).is_some());
-                objections.require(over, || {
+                let due = match certificate.issued() {
+                    Some(issued) => key_end_due(certificate, desk.ca(&issued.ca)?, policy, context.time),
+                    None => None,
+                };
+                objections.require(due.is_some(), || {
                     let days = policy.key_retention_days;
                     BrokenRule::new(
                         K4,

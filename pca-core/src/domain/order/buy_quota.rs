@@ -58,18 +58,15 @@ impl Command for BuyQuota {
         let mut objections = Objections::new();
         founded(desk, &mut objections)?;
         let policy = desk.policy()?;
-        if let Some(root) = standing::root(desk, &self.root, O4, &mut objections)? {
-            if !standing::frozen(&self.root, root, &mut objections) {
-                let over = matches!(root.state(), CaState::Refunded | CaState::Revoked | CaState::Removed);
-                objections.require(!over, || {
-                    let state = standing::words(root.state());
-                    BrokenRule::new(
-                        O4,
-                        "root-is-over",
-                        format!("the root {} is {state}; no quota can be bought for it", self.root),
-                    )
-                });
-            }
+        if let Some(root) = standing::root(desk, &self.root, O4, &mut objections)?
+            && !standing::frozen(&self.root, root, &mut objections)
+        {
+            let over = matches!(root.state(), CaState::Refunded | CaState::Revoked | CaState::Removed);
+            objections.require(!over, || {
+                let state = standing::words(root.state());
+                let message = format!("the root {} is {state}; no quota can be bought for it", self.root);
+                BrokenRule::new(O4, "root-is-over", message)
+            });
         }
         let count = self.count;
         objections.require((1..=Self::MAX_UNITS).contains(&count), || {

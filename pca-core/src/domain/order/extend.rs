@@ -71,10 +71,10 @@ impl Command for ExtendTerm {
         };
         let from = ca.bought().map_or(context.time, |bought| bought.term_ends);
         extend(&self.ca, from, &mut objections);
-        if let Some((id, bundled)) = bundled(desk, ca)? {
-            if let (true, true, Some(bought)) = (is_in_service(bundled), objections.is_empty(), bundled.bought()) {
-                extend(id, bought.term_ends, &mut objections);
-            }
+        if let Some((id, bundled)) = bundled(desk, ca)?
+            && let Some(bought) = bundled.bought().filter(|_| is_in_service(bundled) && objections.is_empty())
+        {
+            extend(id, bought.term_ends, &mut objections);
         }
         objections.verdict()?;
         Ok(Plan::new().and(TermExtended { terms }))

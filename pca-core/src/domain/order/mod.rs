@@ -5,6 +5,8 @@ mod buy_quota;
 mod buy_root;
 mod eligibility;
 mod extend;
+#[cfg(test)]
+mod model_tests;
 mod money;
 mod refund;
 pub(crate) mod standing;

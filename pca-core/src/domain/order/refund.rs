@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::domain::ca::CaState;
 use crate::domain::decision::{Command, Context, Desk, Halt, Plan, canonical};
 use crate::domain::event::{
     Event, LotUnits, QuotaForfeited, QuotaLapsed, RefundDeclined, RefundRequested, RefundReturned,
@@ -158,14 +159,24 @@ impl Command for DeclineRefund {
             );
             BrokenRule::new(R5, "decline-reason", message)
         });
-        let scope = accepted(desk, &self.order, objections)?.scope();
+        let order = accepted(desk, &self.order, objections)?;
+        let scope = order.scope();
         for ca in &scope.cas {
             desk.ca(ca)?;
         }
         if let Some(pool) = &scope.pool {
             desk.quota(pool)?;
         }
-        Ok(Plan::new().and(RefundDeclined { order: self.order.clone(), scope, reason: self.reason.clone() }))
+        let declined = RefundDeclined { order: self.order.clone(), scope, reason: self.reason.clone() };
+        let plan = Plan::new().and(declined);
+        if let Purchase::Quota { root, lot } = &order.purchase
+            && matches!(desk.ca(root)?.state(), CaState::Revoked | CaState::Removed)
+        {
+            // The root was revoked meanwhile: what comes back to its pool is stranded there (rule Q4).
+            let lots = vec![LotUnits { lot: lot.id.clone(), units: desk.quota(root)?.held(&lot.id) }];
+            return Ok(plan.and(QuotaForfeited { ca: root.clone(), lots }));
+        }
+        Ok(plan)
     }
 
     fn answer(events: &[Event]) -> Option<RefundStep> {

@@ -222,6 +222,20 @@ fn r5_a_frozen_lot_is_not_assigned_and_each_order_is_frozen_by_itself() {
 }
 
 #[test]
+fn r5_a_revoked_roots_frozen_lot_is_paid_back_or_stranded() {
+    let (mut story, root) = Story::with_enabled_root(Family::Ecc);
+    let bought = buy_quota(&mut story, &root.root, 5);
+    story.run(request(&bought.order));
+    story.revoke(&root.root);
+    let mut declined = story.clone();
+    declined.run(decline(&bought.order, "the root was revoked"));
+    assert_eq!(kinds(&declined), ["RefundDeclined", "QuotaForfeited"]);
+    assert_eq!((declined.quota(&root.root).forfeited(), declined.quota(&root.root).lots().len()), (15, 0));
+    story.run(returned(&bought.order));
+    assert_eq!((story.quota(&root.root).forfeited(), story.quota(&root.root).refunded()), (10, 5));
+}
+
+#[test]
 fn r5_declined_is_back_to_the_state_before() {
     let (mut story, root) = Story::with_root(Family::Ecc);
     story.refuses(returned(&root.order), &["R5:refund-not-requested"]);

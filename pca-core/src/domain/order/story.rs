@@ -215,7 +215,9 @@ impl Story {
     /// As the command does it: what is unused there is stranded (rule Q4).
     pub(crate) fn revoke(&mut self, ca: &CaId) {
         let end = self.end(ca);
-        let (lapsed, left) = (self.quota(ca).lapsed(self.now), self.quota(ca).unlapsed(self.now));
+        let (quota, now) = (self.quota(ca), self.now);
+        let (lapsed, mut left) = (quota.lapsed(now), quota.unlapsed(now));
+        left.retain(|units| !quota.is_frozen(&units.lot));
         let mut events: Vec<Event> = vec![CaRevoked { end }.into()];
         if !lapsed.is_empty() {
             events.push(QuotaLapsed { ca: ca.clone(), lots: lapsed }.into());

@@ -2,8 +2,7 @@
 
 use super::*;
 use crate::domain::event::{
-    Addresses, CaConfigured, CaDisabled, CaReset, CaRevoked, CertificateRevoked, GenerationEnd, OrderScope,
-    RefundRequested,
+    Addresses, CaConfigured, CaDisabled, CaRevoked, CertificateRevoked, OrderScope, RefundRequested,
 };
 use crate::domain::key::{KeyRole, KeyState};
 use crate::domain::testing::{Story, new_key, reasons};
@@ -19,20 +18,6 @@ fn server(story: &Story) -> IssueCertificate {
 
 fn from_csr(story: &Story, algorithm: Algorithm) -> IssueCertificate {
     IssueCertificate { key: KeySource::Csr(story.csr(&new_key(algorithm))), ..server(story) }
-}
-
-fn end_of(story: &Story, ca: &CaId) -> GenerationEnd {
-    let generation = story.generation(ca);
-    GenerationEnd {
-        ca: ca.clone(),
-        generation: generation.number,
-        subject_hash: generation.subject_hash,
-        reason: RevocationReason::CessationOfOperation,
-        cutoff: 0,
-        count: 0,
-        key: generation.key.clone(),
-        last_crl: true,
-    }
 }
 
 fn parse(issued: &Issued) -> ParsedCertificate {
@@ -149,9 +134,9 @@ fn i1_only_enabled_intermediates_under_enabled_roots_issue() {
         }
         assert_eq!(disabled.refused(&server(&story)), expected);
     }
-    let mut reset = story.clone().and(CaReset { end: end_of(&story, &intermediate) });
+    let mut reset = story.clone().reset(&intermediate, RevocationReason::Superseded);
     assert_eq!(reset.refused(&server(&story)), ["I1 ca-not-enabled"]);
-    let mut revoked = story.clone().and(CaRevoked { end: end_of(&story, &intermediate) });
+    let mut revoked = story.clone().and(CaRevoked { end: story.end_of(&intermediate, RevocationReason::Superseded) });
     assert_eq!(revoked.refused(&server(&story)), ["I1 ca-revoked"]);
 }
 
@@ -395,8 +380,7 @@ fn i5_a_new_generation_issues_under_its_own_name_and_key() {
     let story = Story::issuing(10);
     let mut first = story.clone();
     let before = first.run(&server(&first)).answer;
-    let end = end_of(&first, &first.intermediate());
-    let mut second = first.and(CaReset { end }).intermediate_enabled();
+    let mut second = first.clone().reset(&first.intermediate(), RevocationReason::Superseded).intermediate_enabled();
     let done = second.run(&server(&second));
     assert_eq!(issued(&done.events).generation, 2);
     assert_eq!(done.answer.balance.consumed, 2, "consumed quota does not come back");

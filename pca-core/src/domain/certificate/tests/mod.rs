@@ -8,7 +8,6 @@ mod judges;
 mod keys;
 
 use super::*;
-use crate::domain::event::{CaReset, GenerationEnd};
 use crate::domain::testing::Story;
 use crate::keys::Algorithm;
 use crate::x509::{CertificateId, Profile, RevocationReason, SubjectFields};
@@ -39,19 +38,7 @@ fn revoke(id: CertificateId, reason: RevocationReason) -> RevokeCertificate {
 
 /// The newest intermediate was reset for this reason.
 fn reset(story: Story, reason: RevocationReason) -> Story {
-    let ca = story.intermediate();
-    let generation = story.generation(&ca);
-    let end = GenerationEnd {
-        ca: ca.clone(),
-        generation: generation.number,
-        subject_hash: generation.subject_hash,
-        reason,
-        cutoff: story.quota(&ca).revision().get(),
-        count: 1,
-        key: generation.key.clone(),
-        last_crl: true,
-    };
-    story.and(CaReset { end })
+    story.clone().reset(&story.intermediate(), reason)
 }
 
 fn status(story: &Story, id: CertificateId) -> Status {
