@@ -513,6 +513,8 @@ pub struct CarriedEntry {
     pub revoked_at: Timestamp,
     /// Why.
     pub reason: RevocationReason,
+    /// Since when it is not to be believed.
+    pub invalidity_date: Option<Timestamp>,
 }
 
 /// The addresses that a CA writes into certificates changed.

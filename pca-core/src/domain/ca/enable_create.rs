@@ -14,8 +14,8 @@ use crate::x509::{
 };
 
 use super::enabling::{Above, C4, Candidate, EnabledCa, answer, check_path, claim, key_id, key_is_free, name_is_free};
-use super::ending::{public_key, unreadable};
 use super::rules::{C5, urls};
+use super::rules::{public_key, unreadable};
 
 const C6: Rule = Rule::new("C6");
 const O3: Rule = Rule::new("O3");
@@ -137,6 +137,20 @@ fn below(root: &Above<'_>, certificate: &CaCertificate<'_>) -> Result<(Vec<u8>, 
 }
 
 impl EnableByCreating {
+    /// Enables a CA under a common name; all else as if it were absent.
+    #[must_use]
+    pub fn named(ca: CaId, common_name: impl Into<String>) -> Self {
+        Self {
+            ca,
+            subject: SubjectFields::common(common_name),
+            algorithm: None,
+            lifetime: None,
+            clamp: false,
+            path_length: None,
+            addresses: Addresses::default(),
+        }
+    }
+
     /// The algorithm, if it is of the family that was bought (rule O3).
     fn check_family(&self, candidate: &Candidate<'_>, objections: &mut Objections) -> Option<Algorithm> {
         let family = candidate.bought?.family;

@@ -15,7 +15,7 @@ use crate::x509::{
 };
 
 use super::enabling::{Candidate, EnabledCa, answer, check_path, key_id, key_is_free, name_is_free, serial_is_free};
-use super::ending::unreadable;
+use super::rules::unreadable;
 use super::rules::{C3, urls};
 
 /// The codes of warnings that an upload may be accepted with (rule C3).
@@ -257,6 +257,7 @@ impl EnableByUpload {
             serial: entry.serial,
             revoked_at: entry.revoked_at,
             reason: entry.reason,
+            invalidity_date: entry.invalidity_date,
         });
         Some(CarriedCrl { number: crl.number(), entries: entries.collect() })
     }

@@ -10,7 +10,7 @@ use crate::keys::{Algorithm, KeyId, PublicKey};
 use crate::log::{CommitId, Timestamp};
 use crate::x509::{self, CertificateId, DistinguishedName, PathViolation, Planned, plus_days};
 
-use super::ending::unreadable;
+use super::rules::unreadable;
 use super::rules::{C1, C5, I5, O5, known, thawed, within_term};
 use super::{Bought, Ca, CaState, Generation};
 

@@ -5,13 +5,14 @@ mod disable;
 mod enable_create;
 mod enable_upload;
 mod enabling;
-pub(crate) mod ending;
+mod ending;
 mod preview;
 mod reenable;
 mod remove;
 mod reset;
 mod revoke;
 pub(crate) mod rules;
+mod survey;
 #[cfg(test)]
 pub(crate) mod testing;
 mod unfinished;
@@ -368,3 +369,6 @@ impl Fold for Ca {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

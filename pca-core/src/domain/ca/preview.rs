@@ -9,7 +9,7 @@ use crate::domain::refusal::Objections;
 use crate::domain::{CaId, founded};
 use crate::log::{Digest, Timestamp};
 
-use super::ending::{Fate, Survey};
+use super::survey::{Fate, Survey};
 use super::{CaState, Ending};
 
 /// Asks what [`ResetCa`](super::ResetCa) or [`RevokeCa`](super::RevokeCa) would destroy. The command carries the digest
@@ -70,7 +70,7 @@ impl Preview {
         founded(desk, &mut objections)?;
         let survey = Survey::take(self.ending, desk, &self.ca, now, &mut objections)?;
         objections.verdict()?;
-        let Some(survey) = survey else { return Err(super::ending::unreadable(&self.ca)) };
+        let Some(survey) = survey else { return Err(super::rules::unreadable(&self.ca)) };
         let holders: BTreeSet<&str> = survey.fates.iter().flat_map(|fate| fate.holders.iter().copied()).collect();
         let unused: u64 = survey.fates.iter().map(|fate| fate.quota.available(now)).sum();
         let revoke = self.ending == Ending::Revoke;

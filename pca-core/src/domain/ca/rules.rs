@@ -1,7 +1,9 @@
 //! Checks that several commands share.
 
+use crate::domain::decision::Halt;
 use crate::domain::refusal::{BrokenRule, Objections, Rule};
 use crate::domain::{CaId, event::Addresses};
+use crate::keys::PublicKey;
 use crate::log::Timestamp;
 use crate::x509::{AuthorityUrls, HttpUrl};
 
@@ -85,6 +87,18 @@ pub(crate) fn urls(addresses: &Addresses, objections: &mut Objections) -> Author
         ocsp: url("OCSP URL", &addresses.ocsp_url),
         issuer: url("issuer URL", &addresses.issuer_url),
     }
+}
+
+/// The public key of a generation's certificate.
+pub(crate) fn public_key(generation: &Generation, id: &CaId) -> Result<PublicKey, Halt> {
+    let key = generation.parsed.as_ref().and_then(|parsed| parsed.public_key().ok());
+    key.cloned().ok_or_else(|| unreadable(id))
+}
+
+/// The refusal for a CA certificate in the log that cannot be read, which nothing that was enabled can be.
+pub(crate) fn unreadable(id: &CaId) -> Halt {
+    let broken = BrokenRule::new(A3, "certificate-unreadable", format!("the certificate of {id} cannot be read"));
+    Halt::Refused(broken.into())
 }
 
 impl CaState {

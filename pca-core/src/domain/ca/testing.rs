@@ -1,7 +1,7 @@
 //! A small stand-in for the service, for tests of decisions: it loads what is asked for, makes keys, signs, checks that
 //! every stream that is written was guarded, and folds the events with positions.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::as_conversions)]
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::domain::ca::ending;
+use crate::domain::ca::rules;
 use crate::domain::ca::rules::{C7, known};
 use crate::domain::decision::{Command, Context, Desk, Halt, Plan, canonical};
 use crate::domain::event::{Der, Event};
@@ -64,11 +64,11 @@ impl Command for PublishLastCrl {
             _ => {}
         }
         objections.verdict()?;
-        let Some(ended) = ended else { return Err(ending::unreadable(&self.ca)) };
+        let Some(ended) = ended else { return Err(rules::unreadable(&self.ca)) };
         let issue = Issue::prepare(desk, &self.ca, &ended.generation)?;
         let (mut published, tbs) = issue.next(context.time.floor_to_second(), x509::Crl::NO_NEXT_UPDATE);
         published.last = Some(Der::from(Vec::new()));
-        let public_key = ending::public_key(&ended.generation, &self.ca)?;
+        let public_key = rules::public_key(&ended.generation, &self.ca)?;
         Ok(Plan::new().and_signed(published, ended.generation.key.clone(), public_key, tbs))
     }
 

@@ -111,8 +111,8 @@ impl Fold for Crl {
                 if let Some(carried) = &enabled.carried_crl {
                     self.last_number = self.last_number.max(carried.number.unwrap_or_default());
                     for entry in &carried.entries {
-                        let (at, reason) = (entry.revoked_at, entry.reason);
-                        let carried = Entry { at, reason, invalidity_date: None, not_after: None };
+                        let (at, reason, invalidity_date) = (entry.revoked_at, entry.reason, entry.invalidity_date);
+                        let carried = Entry { at, reason, invalidity_date, not_after: None };
                         self.entries.entry(entry.serial).or_insert(carried);
                     }
                 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::domain::ca::rules::{A3, is_live, known, thawed};
-use crate::domain::ca::{Generation, ending};
+use crate::domain::ca::{Generation, rules};
 use crate::domain::decision::{Command, Context, Desk, Halt, Plan, canonical};
 use crate::domain::event::{CrlPublished, Event};
 use crate::domain::policy::Policy;
@@ -81,9 +81,9 @@ impl Command for PublishCrl {
             ));
         }
         objections.verdict()?;
-        let Some(generation) = generation else { return Err(ending::unreadable(&self.ca)) };
+        let Some(generation) = generation else { return Err(rules::unreadable(&self.ca)) };
         let issue = Issue::prepare(desk, &self.ca, generation)?;
-        let public_key = ending::public_key(generation, &self.ca)?;
+        let public_key = rules::public_key(generation, &self.ca)?;
         if let Some((standing, tbs)) = issue.standing(context.time) {
             return Ok(Plan::new().and_standing(standing, generation.key.clone(), public_key, tbs));
         }
@@ -133,7 +133,7 @@ pub(super) struct Issue<'w> {
 impl<'w> Issue<'w> {
     pub(super) fn prepare(desk: &Desk<'w>, ca: &'w CaId, generation: &'w Generation) -> Result<Self, Halt> {
         let issuer = generation.parsed.as_ref().and_then(|parsed| parsed.as_issuer().ok());
-        let issuer = issuer.ok_or_else(|| ending::unreadable(ca))?;
+        let issuer = issuer.ok_or_else(|| rules::unreadable(ca))?;
         let crl = desk.crl(generation.subject_hash)?;
         let mut rolls = BTreeMap::new();
         for ended in list::rolls_needed(crl) {
@@ -152,6 +152,7 @@ impl<'w> Issue<'w> {
             return None;
         }
         let tbs = list::to_be_signed(&self.issuer, self.crl, |ca| self.rolls.get(ca).copied(), published);
+        // Whatever the reason, octets that the log does not name are not signed under an old number.
         (Digest::of(&tbs) == published.digest).then(|| (published.clone(), tbs))
     }
 

@@ -1,0 +1,231 @@
+//! What would come to its end with a CA: counted for the preview, and written down by the command (rules C7 to C9, Q4).
+
+use std::collections::BTreeSet;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::domain::crl::Crl;
+use crate::domain::decision::{Desk, Halt, Plan};
+use crate::domain::event::{
+    CaReset, CaRevoked, CertificateRevoked, GenerationEnd, Lot, LotUnits, QuotaForfeited, QuotaLapsed,
+};
+use crate::domain::quota::Quota;
+use crate::domain::refusal::Objections;
+use crate::domain::{CaId, RollEntry, stream};
+use crate::log::{Digest, StreamId, Timestamp};
+use crate::x509::RevocationReason;
+
+use super::rules::{is_live, living, public_key};
+use super::{Ca, CaState, Ending, Generation};
+
+/// Everything that would come to its end, counted.
+#[derive(Debug)]
+pub(super) struct Survey<'w> {
+    ending: Ending,
+    pub(super) fates: Vec<Fate<'w>>,
+    /// Every quota that would be stranded.
+    pub(super) stranded: Vec<(CaId, &'w Quota)>,
+    pub(super) digest: Digest,
+}
+
+/// What would happen to one CA.
+#[derive(Debug)]
+pub(super) struct Fate<'w> {
+    pub(super) id: CaId,
+    pub(super) ca: &'w Ca,
+    pub(super) generation: &'w Generation,
+    pub(super) quota: &'w Quota,
+    /// Unexpired certificates that are not revoked.
+    pub(super) certificates: u64,
+    pub(super) holders: BTreeSet<&'w str>,
+}
+
+impl<'w> Survey<'w> {
+    /// Looks at the CA and, if it is a root, at every intermediate of it that is enabled or disabled.
+    pub(super) fn take(
+        ending: Ending,
+        desk: &Desk<'w>,
+        id: &CaId,
+        now: Timestamp,
+        objections: &mut Objections,
+    ) -> Result<Option<Self>, Halt> {
+        let ca = desk.ca(id)?;
+        let Some(generation) = living(ca, id, ending.rule(), objections) else { return Ok(None) };
+        let (mut fates, mut stranded) = (Vec::new(), Vec::new());
+        for below in ca.intermediates() {
+            let intermediate = desk.ca(below)?;
+            if let Some(generation) = intermediate.generation().filter(|_| is_live(intermediate.state())) {
+                fates.push(Fate::foresee(desk, below, intermediate, generation, now)?);
+            }
+            if ending == Ending::Revoke
+                && (is_live(intermediate.state()) || intermediate.state() == CaState::NotEnabled)
+            {
+                stranded.push((below.clone(), desk.quota(below)?));
+            }
+        }
+        fates.push(Fate::foresee(desk, id, ca, generation, now)?);
+        if ending == Ending::Revoke {
+            stranded.push((id.clone(), desk.quota(id)?));
+        }
+        let digest = digest(ending, desk, &fates, &stranded);
+        Ok(Some(Self { ending, fates, stranded, digest }))
+    }
+
+    /// How many unexpired, unrevoked certificates would end: those of holders, and those of intermediates.
+    pub(super) fn certificates(&self) -> u64 {
+        let intermediates = u64::try_from(self.below().count()).unwrap_or(u64::MAX);
+        self.fates.iter().map(|fate| fate.certificates).sum::<u64>().saturating_add(intermediates)
+    }
+
+    /// The intermediates that would end with their root.
+    pub(super) fn below(&self) -> impl Iterator<Item = &Fate<'w>> {
+        self.fates.iter().rev().skip(1).rev()
+    }
+
+    pub(super) fn plan(
+        &self,
+        desk: &Desk<'_>,
+        now: Timestamp,
+        reason: RevocationReason,
+        last_crl: bool,
+    ) -> Result<Plan, Halt> {
+        let mut plan = Plan::new();
+        for fate in &self.fates {
+            if let Some(revoked) = fate.own_certificate(desk, now, reason)? {
+                plan = plan.and(revoked);
+            }
+            desk.key(&fate.generation.key)?;
+            let end = fate.end(reason, last_crl);
+            plan = match self.ending {
+                Ending::Reset => plan.and(CaReset { end }),
+                Ending::Revoke => plan.and(CaRevoked { end }),
+            };
+        }
+        for (ca, quota) in &self.stranded {
+            let lapsed = quota.lapsed(now);
+            if !lapsed.is_empty() {
+                plan = plan.and(QuotaLapsed { ca: ca.clone(), lots: lapsed });
+            }
+            let lots = forfeit(quota, now);
+            if !lots.is_empty() {
+                plan = plan.and(QuotaForfeited { ca: ca.clone(), lots });
+            }
+        }
+        if !last_crl {
+            return Ok(plan);
+        }
+        // A key that is to sign a last CRL proves now, before anything is given up, that it still signs.
+        for fate in &self.fates {
+            plan = plan.and_probe(fate.generation.key.clone(), public_key(fate.generation, &fate.id)?);
+        }
+        Ok(plan)
+    }
+}
+
+impl<'w> Fate<'w> {
+    fn foresee(
+        desk: &Desk<'w>,
+        id: &CaId,
+        ca: &'w Ca,
+        generation: &'w Generation,
+        now: Timestamp,
+    ) -> Result<Self, Halt> {
+        let crl = desk.crl(generation.subject_hash)?;
+        let quota = desk.quota(id)?;
+        let mut fate = Self { id: id.clone(), ca, generation, quota, certificates: 0, holders: BTreeSet::new() };
+        if !ca.is_root() {
+            let living = desk.roll(id)?.entries.iter().filter(|entry| {
+                entry.generation == generation.number
+                    && now.floor_to_second() <= entry.not_after
+                    && !is_revoked(crl, entry)
+            });
+            for entry in living {
+                fate.certificates = fate.certificates.saturating_add(1);
+                fate.holders.extend(entry.holder.as_deref());
+            }
+        }
+        Ok(fate)
+    }
+
+    /// That an intermediate's own certificate is revoked by its root; nothing for a root, which cannot, nor where the
+    /// certificate has expired or been revoked already.
+    fn own_certificate(
+        &self,
+        desk: &Desk<'_>,
+        now: Timestamp,
+        reason: RevocationReason,
+    ) -> Result<Option<CertificateRevoked>, Halt> {
+        let Some(root) = self.ca.root() else { return Ok(None) };
+        let id = self.generation.id;
+        let revocation = desk.certificate(&id)?.revocation();
+        let is_final = revocation.is_some_and(|revocation| revocation.reason != RevocationReason::CertificateHold);
+        if is_final || self.generation.has_expired(now) {
+            return Ok(None);
+        }
+        desk.ca(root)?;
+        desk.crl(id.issuer())?;
+        let compromised = reason == RevocationReason::KeyCompromise;
+        if compromised {
+            desk.spki(&self.generation.spki)?;
+        }
+        Ok(Some(CertificateRevoked {
+            id,
+            ca: root.clone(),
+            reason: if compromised { RevocationReason::CaCompromise } else { reason },
+            invalidity_date: None,
+            not_after: self.generation.not_after,
+            compromised_spki: compromised.then_some(self.generation.spki),
+        }))
+    }
+
+    fn end(&self, reason: RevocationReason, last_crl: bool) -> GenerationEnd {
+        GenerationEnd {
+            ca: self.id.clone(),
+            generation: self.generation.number,
+            subject_hash: self.generation.subject_hash,
+            reason,
+            cutoff: self.quota.revision().get(),
+            count: self.certificates,
+            key: self.generation.key.clone(),
+            last_crl,
+            certificate: self.generation.id,
+            fingerprint: Digest::of(self.generation.certificate.as_bytes()),
+            root: self.ca.is_root(),
+            uploaded: self.generation.is_uploaded(),
+        }
+    }
+}
+
+/// Units that are stranded: all that can be used. Units of an order whose refund is requested wait for its outcome.
+pub(super) fn forfeit(quota: &Quota, now: Timestamp) -> Vec<LotUnits> {
+    let usable = quota.take(now, quota.available(now)).unwrap_or_default();
+    usable.into_iter().map(|Lot { id, units, .. }| LotUnits { lot: id, units }).collect()
+}
+
+/// A certificate on hold is not revoked yet.
+fn is_revoked(crl: &Crl, entry: &RollEntry) -> bool {
+    crl.entries().get(&entry.id.serial()).is_some_and(|entry| entry.reason != RevocationReason::CertificateHold)
+}
+
+/// Covers command, scope and the revisions of all that was counted (rule C8).
+fn digest(ending: Ending, desk: &Desk<'_>, fates: &[Fate<'_>], stranded: &[(CaId, &Quota)]) -> Digest {
+    let mut counted: BTreeSet<StreamId> = stranded.iter().map(|(ca, _)| stream::quota(ca)).collect();
+    let mut hash = Sha256::new();
+    let mut put = |part: &[u8]| {
+        hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+        hash.update(part);
+    };
+    put(b"pca-preview");
+    put(ending.command().as_bytes());
+    for fate in fates {
+        put(fate.id.as_str().as_bytes());
+        put(&fate.generation.number.to_be_bytes());
+        counted.extend([stream::ca(&fate.id), stream::quota(&fate.id), stream::crl(fate.generation.subject_hash)]);
+    }
+    let revisions = desk.guards();
+    for stream in counted {
+        put(stream.as_str().as_bytes());
+        put(&revisions.get(&stream).map_or(0, |revision| revision.get()).to_be_bytes());
+    }
+    Digest::new(hash.finalize().into())
+}
