@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use futures_channel::oneshot;
 use futures_core::Stream;
 use futures_util::{StreamExt as _, future, stream};
 
@@ -11,7 +10,7 @@ use crate::domain::certificate::{IssueAtomically, IssueCertificate, Issued};
 use crate::keys::KeyRequest;
 
 use super::issue::{Concluded, Entered, Prepared};
-use super::lane::{Entry, Lane, Reply};
+use super::lane::{Entry, Lane};
 use super::session::{inconsistent, sign_request};
 use super::{Call, Done, Error, Pca};
 
@@ -133,22 +132,22 @@ impl Pca {
 
     /// Hands all requests to their lanes and waits; those that come back go on by themselves.
     async fn land(&self, places: &mut [Place]) {
-        let mut lanes: Vec<(Arc<Lane>, Vec<usize>, Vec<oneshot::Receiver<Reply>>)> = Vec::new();
+        let mut lanes: Vec<(Arc<Lane>, Vec<(usize, Box<Entry>)>)> = Vec::new();
         for (number, place) in places.iter_mut().enumerate() {
             let Place::Under { entry, .. } = place else { continue };
             let Some(entry) = entry.take() else { continue };
             let lane = self.lane(&entry.request);
-            let receiver = lane.submit(entry);
-            match lanes.iter_mut().find(|(known, ..)| Arc::ptr_eq(known, &lane)) {
-                Some((_, numbers, receivers)) => {
-                    numbers.push(number);
-                    receivers.push(receiver);
-                }
-                None => lanes.push((lane, vec![number], vec![receiver])),
+            match lanes.iter_mut().find(|(known, _)| Arc::ptr_eq(known, &lane)) {
+                Some((_, entries)) => entries.push((number, entry)),
+                None => lanes.push((lane, vec![(number, entry)])),
             }
         }
-        let landing = lanes.into_iter().map(|(lane, numbers, receivers)| async move {
-            let replies = lane.wait(&self.inner, future::join_all(receivers)).await;
+        let landing = lanes.into_iter().map(|(lane, entries)| async move {
+            let seat = lane.sit();
+            let (numbers, receivers): (Vec<_>, Vec<_>) =
+                entries.into_iter().map(|(number, entry)| (number, seat.submit(entry))).unzip();
+            let replies = seat.wait(future::join_all(receivers)).await;
+            drop(seat);
             numbers
                 .into_iter()
                 .zip(replies)

@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError};
 
 use crate::domain::certificate::{IssueCertificate, Issued};
-use crate::domain::{Command, Desk, Evidence, Halt, Need, Plan, Refusal};
+use crate::domain::{Command, Context, Desk, Evidence, Halt, Need, Plan, Refusal, State};
 use crate::keys::{KeyId, KeyRequest};
 use crate::log::{Position, Revision, StoreError, World};
 
@@ -11,7 +11,7 @@ use super::execute::{Carried, reused};
 use super::lane::{Again, Entry, Lane, Reply};
 use super::recorder::DecisionRecord;
 use super::session::inconsistent;
-use super::{Call, Done, Error, Pca};
+use super::{Call, Done, Error, Inner, Pca, time};
 
 /// How often a request goes back and forth before its caller is told that others are always quicker.
 const ATTEMPTS: u32 = 64;
@@ -50,8 +50,10 @@ impl Pca {
             let to_sign: Vec<_> = entry.signed.iter().map(|(to_sign, _)| to_sign.clone()).collect();
             let signatures = self.inner.sign(&to_sign).await?;
             entry.signed = to_sign.into_iter().zip(signatures).collect();
-            let reply = lane.submit(entry);
-            let reply = lane.wait(&self.inner, reply).await.map_err(|_| inconsistent("the lane forgot a request"))?;
+            let seat = lane.sit();
+            let reply = seat.wait(seat.submit(entry)).await;
+            drop(seat);
+            let reply = reply.map_err(|_| inconsistent("the lane forgot a request"))?;
             entry = match self.conclude(reply).await? {
                 Concluded::Done(done) => return Ok(done),
                 Concluded::Again(entry, why) => self.again(lane, entry, &why, call).await?,
@@ -129,12 +131,21 @@ impl Pca {
         match why {
             Again::Redraw => entry.context.seed = self.inner.seed()?,
             Again::Reload => entry.beside = World::default(),
-            Again::Sign | Again::Fetch(_) | Again::Stale => {}
+            Again::Sign | Again::Fetch(_) | Again::Stale(_) => {}
         }
-        if *why == Again::Stale || self.inner.is_stale(&entry.context, &lane.view()).await? {
+        let stale = matches!(why, Again::Stale(_)) || self.inner.is_stale(&entry.context, &lane.view()).await?;
+        if stale {
             let (context, metadata) = self.draw(IssueCertificate::NAME, false, entry.identity.commit, call).await?;
             entry.context.time = context.time;
             entry.metadata = metadata;
+        }
+        if let Again::Stale(newest) = why
+            && entry.context.time < *newest
+        {
+            // What is in flight is dated later than the clock shows.
+            entry.metadata.wall_clock.get_or_insert(entry.context.time);
+            entry.metadata.decided_at = *newest;
+            entry.context.time = *newest;
         }
         Ok(entry)
     }
@@ -160,7 +171,17 @@ impl Pca {
     /// The lane of the CA that a request goes to.
     pub(super) fn lane(&self, request: &IssueCertificate) -> Arc<Lane> {
         let mut lanes = self.inner.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(lanes.entry(request.ca.clone()).or_insert_with(|| Arc::new(Lane::new())))
+        Arc::clone(
+            lanes.entry(request.ca.clone()).or_insert_with(|| Arc::new(Lane::new(Arc::clone(&self.inner.store)))),
+        )
+    }
+}
+
+impl Inner {
+    /// Whether a decision has become too old for the log (rule L9).
+    async fn is_stale(&self, context: &Context, world: &World<State>) -> Result<bool, Error> {
+        let head = self.store.head().await?;
+        Ok(time::is_stale(context.time, head.time, &self.policy(world)))
     }
 }
 
