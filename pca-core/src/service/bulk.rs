@@ -116,14 +116,22 @@ impl Pca {
         let mut signatures = self.inner.keys.sign(&requests).await.into_iter();
         for place in places {
             let Some(entry) = place.entry() else { continue };
-            let failure = entry.signed.iter_mut().find_map(|(to_sign, kept)| {
+            let mut failure = None;
+            for (to_sign, kept) in &mut entry.signed {
                 let signed = match signatures.next() {
                     Some(Ok(signature)) => self.inner.check(to_sign, &signature).map(|()| signature),
                     Some(Err(error)) => Err(error.into()),
                     None => Err(inconsistent("the key store made too few signatures")),
                 };
-                signed.map(|signature| *kept = signature).err()
-            });
+                match signed {
+                    Ok(signature) => *kept = signature,
+                    Err(error) => failure = failure.or(Some(error)),
+                }
+            }
+            if let Some(Error::Key(_)) = failure {
+                entry.look_again();
+                continue;
+            }
             if let Some(error) = failure {
                 *place = Place::Over(Err(error));
             }

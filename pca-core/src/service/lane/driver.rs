@@ -186,8 +186,9 @@ impl Driver {
 
     fn take_arrivals(&mut self, lane: &Lane) {
         while self.next.len() < TRAIN {
-            let Some(waiting) = lane.arrivals().pop_front() else { break };
-            if self.lost {
+            let Some(mut waiting) = lane.arrivals().pop_front() else { break };
+            let outdated = core::mem::take(&mut waiting.0.outdated);
+            if self.lost || outdated {
                 self.again.push_back(waiting);
             } else {
                 self.decide(waiting, &*lane.store);
