@@ -52,7 +52,7 @@ fn main() -> ExitCode {
             exit::DONE
         }
         Err(error) if words.iter().skip(1).any(|word| word == "--json") => {
-            exit::conclude(Err(Failure::Usage(error.render().to_string().trim().to_owned())), true)
+            exit::conclude(Err(Failure::Usage(usage(&error))), true)
         }
         Err(error) => {
             let _ = error.print();
@@ -60,6 +60,13 @@ fn main() -> ExitCode {
         }
     };
     ExitCode::from(code)
+}
+
+/// What is wrong with the words, without what is for people at a terminal.
+fn usage(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let text = text.trim().trim_start_matches("error: ");
+    text.split("\n\nFor more information").next().unwrap_or(text).trim().to_owned()
 }
 
 fn asks_json_later(command: &Command) -> bool {
