@@ -1,6 +1,8 @@
 //! Durable commits a second of the file store, against a loop that only appends and syncs, in one run.
 //!
 //! `cargo bench -p pca-benches --bench store [-- SECONDS]`: each figure is the best of its rounds.
+//! `cargo bench -p pca-benches --bench store -- million`: the cost of a commit as the log grows to 10^6, opening it,
+//! following all of it, and reading its hottest stream.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::as_conversions, missing_docs)]
 
@@ -12,7 +14,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use pca_core::log::{Commit, CommitId, Digest, EncodedEvent, Metadata, RequestDigest, Revision, StreamId, Timestamp};
+use pca_core::log::{
+    Commit, CommitId, Digest, EncodedEvent, Metadata, Position, RequestDigest, Revision, StreamId, Timestamp,
+};
 use pca_core::ports::EventStore as _;
 use pca_store_file::{FileEventStore, Options};
 
@@ -21,6 +25,9 @@ const PAYLOAD: usize = 900;
 const ROUNDS: usize = 3;
 
 fn main() {
+    if std::env::args().any(|argument| argument == "million") {
+        return million();
+    }
     let seconds = std::env::args().skip(1).find_map(|argument| argument.parse::<f64>().ok()).unwrap_or(1.0);
     let round = Duration::from_secs_f64(seconds);
     let directory = tempfile::Builder::new().prefix("pca-bench-").tempdir_in(".").unwrap();
@@ -46,6 +53,70 @@ fn main() {
     }
     let plain = (0..ROUNDS).map(|_| sync_only_growing(directory.path(), frame, round)).fold(0.0, f64::max);
     println!("{:<26} {:>12} {plain:>16.0}", "1, without zeros ahead", "");
+}
+
+/// One caller, trains of 256, up to a million commits.
+fn million() {
+    const TRAIN: u64 = 256;
+    const STEP: u64 = 100 * 1024;
+    let directory = tempfile::Builder::new().prefix("pca-bench-").tempdir_in(".").unwrap();
+    let log = directory.path().join("log");
+    let store = FileEventStore::create(&log, Options::default()).unwrap();
+    println!("{:>12} {:>14} {:>18} {:>20}", "commits", "us a commit", "of processor time", "slowest train, ms");
+    let mut made = 0;
+    for _ in 0..10 {
+        let (mut spent, mut slowest) = (Duration::ZERO, Duration::ZERO);
+        let mut processor = 0.0;
+        for _ in 0..STEP / TRAIN {
+            let train: Vec<Commit> = (0..TRAIN).map(|nth| commit(1, made + nth, made + nth)).collect();
+            let (begun, before) = (Instant::now(), processor_time());
+            let answers = pollster::block_on(store.commit(train));
+            let took = begun.elapsed();
+            processor += processor_time() - before;
+            assert!(answers.iter().all(Result::is_ok));
+            made += TRAIN;
+            spent += took;
+            slowest = slowest.max(took);
+        }
+        let micros = spent.as_secs_f64() * 1e6 / STEP as f64;
+        let processor = processor * 1e6 / STEP as f64;
+        println!("{made:>12} {micros:>14.2} {processor:>18.2} {:>20.1}", slowest.as_secs_f64() * 1e3);
+    }
+    let each = |what: &str, begun: Instant| {
+        let took = begun.elapsed().as_secs_f64();
+        println!("{what:<28} {:>8.2} us a commit, {:>10.0}/s", took * 1e6 / made as f64, made as f64 / took);
+    };
+    println!("resident memory: {} MiB", resident() >> 20);
+    pollster::block_on(store.close()).unwrap();
+    drop(store);
+    let begun = Instant::now();
+    let store = FileEventStore::open(&log, Options::default()).unwrap();
+    each("opening (everything verified)", begun);
+    let (begun, mut after) = (Instant::now(), Position::ZERO);
+    while let Some(last) = pollster::block_on(store.follow(after, 4096)).unwrap().last() {
+        after = last.seal().last();
+    }
+    each("following (verified again)", begun);
+    let hot = StreamId::parse("quota/ca_0000000000000001").unwrap();
+    let begun = Instant::now();
+    let read = pollster::block_on(store.read(&[(hot, Revision::new(made - 1000))], Position::MAX)).unwrap();
+    let count = read.streams.first().map_or(0, |slice| slice.events.len());
+    println!("the newest {count} of the hottest stream: {:.2} ms", begun.elapsed().as_secs_f64() * 1e3);
+}
+
+/// Seconds of processor time of this process, all threads.
+fn processor_time() -> f64 {
+    let threads = std::fs::read_dir("/proc/self/task").unwrap();
+    let nanos = threads.map(|thread| {
+        let schedule = std::fs::read_to_string(thread.unwrap().path().join("schedstat")).unwrap_or_default();
+        schedule.split_whitespace().next().and_then(|nanos| nanos.parse::<f64>().ok()).unwrap_or_default()
+    });
+    nanos.sum::<f64>() / 1e9
+}
+
+fn resident() -> u64 {
+    let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
+    pages.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 4096
 }
 
 /// The limit: groups of a size written over zeros and synced, one after the other.

@@ -1,1 +1,137 @@
-fn main() {}
+//! `pca`: the whole service on one directory. The first thing a newcomer runs, built from the libraries' public API only.
+//!
+//! Exit codes: 0 done; 1 refused by the rules, or an answer of no; 2 words that are not understood; 3 store, key or file
+//! trouble.
+
+#![allow(missing_docs, unreachable_pub, clippy::exhaustive_enums, clippy::field_reassign_with_default)]
+
+mod admin;
+mod args;
+mod as_of;
+mod authorities;
+mod bulk;
+mod crls;
+mod download;
+mod endings;
+mod exit;
+mod file;
+mod gate;
+mod history;
+mod issue;
+mod key_check;
+mod line;
+mod list;
+mod orders;
+mod output;
+mod pem;
+mod person;
+mod replay;
+mod secret;
+mod shop;
+mod show;
+mod view;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use clap::error::ErrorKind;
+use pca_core::x509::Profile;
+
+use args::{Cli, Command, Global, IssueCommand, KeysCommand, PolicyCommand, ProfileCommand};
+use exit::{Failure, Outcome};
+
+fn main() -> ExitCode {
+    let words: Vec<_> = std::env::args_os().collect();
+    let code = match Cli::try_parse_from(&words) {
+        Ok(cli) => {
+            let json = cli.global.json || asks_json_later(&cli.command);
+            exit::conclude(pollster::block_on(run(cli.global, cli.command)), json)
+        }
+        Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
+            let _ = error.print();
+            exit::DONE
+        }
+        Err(error) if words.iter().skip(1).any(|word| word == "--json") => {
+            exit::conclude(Err(Failure::Usage(usage(&error))), true)
+        }
+        Err(error) => {
+            let _ = error.print();
+            exit::USAGE
+        }
+    };
+    ExitCode::from(code)
+}
+
+/// What is wrong with the words, without what is for people at a terminal.
+fn usage(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let text = text.trim().trim_start_matches("error: ");
+    text.split("\n\nFor more information").next().unwrap_or(text).trim().to_owned()
+}
+
+fn asks_json_later(command: &Command) -> bool {
+    match command {
+        Command::Renew(args)
+        | Command::Ocsp(args)
+        | Command::RenewCa(args)
+        | Command::CrossSign(args)
+        | Command::Due(args)
+        | Command::CheckChain(args)
+        | Command::Prove(args)
+        | Command::Backup(args)
+        | Command::Export(args)
+        | Command::Import(args)
+        | Command::Profile(ProfileCommand::Add(args)) => args.json(),
+        _ => false,
+    }
+}
+
+async fn run(global: Global, command: Command) -> Outcome {
+    let global = &global;
+    match command {
+        Command::Init { enterprise } => admin::init(global, enterprise).await,
+        Command::Buy(args) => orders::buy(global, args).await,
+        Command::Enable(args) => authorities::enable(global, *args).await,
+        Command::Assign(args) => orders::assign(global, args).await,
+        Command::Extend(args) => orders::extend(global, args).await,
+        Command::Configure { ca, addresses } => authorities::configure(global, ca, addresses).await,
+        Command::Policy(PolicyCommand::Show) => admin::show_policy(global).await,
+        Command::Policy(PolicyCommand::Adopt { file }) => admin::adopt_policy(global, &file).await,
+        Command::Profile(ProfileCommand::List) => admin::profiles(),
+        Command::Profile(ProfileCommand::Add(_)) => admin::later("I2", "a profile of one's own"),
+        Command::Issue(IssueCommand::Server(args)) => issue::plain(global, Profile::Server, &args.ca, args.request).await,
+        Command::Issue(IssueCommand::Client(args)) => issue::plain(global, Profile::Client, &args.ca, args.request).await,
+        Command::Issue(IssueCommand::Profile(args)) => issue::profile(global, args).await,
+        Command::Issue(IssueCommand::Bulk(args)) => bulk::bulk(global, args).await,
+        Command::Download(args) => download::download(global, args).await,
+        Command::Revoke(args) => issue::revoke(global, args).await,
+        Command::Unhold { certificate } => issue::unhold(global, &certificate).await,
+        Command::Crl { ca, out, delta, partition } => {
+            crls::publish(global, ca, &out, delta, partition.is_some()).await
+        }
+        Command::Preview(args) => endings::preview(global, args).await,
+        Command::Reset(args) => endings::reset(global, args).await,
+        Command::RevokeCa(args) => endings::revoke(global, args).await,
+        Command::Disable(args) => authorities::disable(global, args).await,
+        Command::Reenable(args) => authorities::reenable(global, args).await,
+        Command::Refund(args) => orders::refund(global, args).await,
+        Command::Remove { id } => endings::remove(global, &id).await,
+        Command::List(args) => list::list(global, args).await,
+        Command::Show(args) => show::show(global, &args.id).await,
+        Command::Log(args) => history::log(global, args).await,
+        Command::Verify(args) => history::verify(global, args).await,
+        Command::Passphrase { new_passphrase_file } => admin::passphrase(global, &new_passphrase_file).await,
+        Command::Keys(KeysCommand::Sweep) => admin::sweep(global).await,
+        Command::Completions { shell } => admin::completions(shell),
+        Command::Renew(_) => admin::later("A4", "renewing a certificate"),
+        Command::Ocsp(_) => admin::later("A3", "answering OCSP requests"),
+        Command::RenewCa(_) => admin::later("C11", "renewing the certificate of a CA"),
+        Command::CrossSign(_) => admin::later("C11", "cross-signing a CA"),
+        Command::Due(_) => admin::later("A6", "the list of what is due"),
+        Command::CheckChain(_) => admin::later("I6", "checking a chain of certificates"),
+        Command::Prove(_) => admin::later("L6", "proving that an event is in the log"),
+        Command::Backup(_) => admin::later("L6", "backing the directory up"),
+        Command::Export(_) => admin::later("L6", "exporting the log"),
+        Command::Import(_) => admin::later("L6", "importing a log"),
+    }
+}

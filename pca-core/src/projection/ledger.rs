@@ -170,7 +170,6 @@ impl QuotaLedger {
         let Balance { assigned, consumed, remaining } = self.ledger.balance(ca, now);
         let lost = self.at.get(ca).copied().unwrap_or_default();
         let expired = assigned.saturating_sub(consumed).saturating_sub(remaining).saturating_sub(lost.forfeited);
-        debug_assert!(expired >= lost.expired, "what is written down as expired is among what has lapsed");
         let (ca, root) = (ca.clone(), root.clone());
         IntermediateLine { ca, root, assigned, consumed, remaining, expired, forfeited: lost.forfeited }
     }

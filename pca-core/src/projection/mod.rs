@@ -20,7 +20,7 @@ mod testing;
 
 pub use audit::{AuditEntry, Timeline};
 pub use inventory::{CertificateFilter, CertificateStatus, Inventory};
-pub use ledger::{LedgerError, QuotaLedger};
+pub use ledger::{IntermediateLine, LedgerError, LotLine, QuotaLedger, RootLine};
 pub use orders::{OrderEntry, OrderKind, Orders, RefundHistory};
 pub use verify::{DomainFault, DomainVerifier};
 
@@ -38,8 +38,8 @@ pub trait Projection: Default {
     /// Takes the next commit in. One that was taken in before is passed over.
     ///
     /// # Errors
-    /// If an event cannot be decoded, or does not fit what stands before it; nothing of the commit was taken in before
-    /// that event.
+    /// If an event cannot be decoded, or does not fit what stands before it. What the projection answers after that is
+    /// of no use.
     fn apply(&mut self, recorded: &Recorded) -> Result<(), Self::Error>;
 
     /// Takes commits in, in order.

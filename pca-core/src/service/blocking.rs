@@ -1,19 +1,21 @@
 //! The service for callers without an executor: each call waits on the caller's own thread.
 
+use core::fmt;
 use core::pin::Pin;
 use std::sync::Arc;
 
 use futures_util::StreamExt as _;
 
 use crate::delivery::Delivery;
-use crate::domain::Command;
 use crate::domain::ca::{ResetCa, RevokeCa};
 use crate::domain::certificate::{IssueAtomically, IssueCertificate, Issued};
+use crate::domain::{CaId, Command, Desk, Halt};
 use crate::log::{Position, Recorded, Timestamp};
+use crate::projection::Projection;
 
 use super::download::Download;
 use super::process::{Ended, Finished, SweptKey};
-use super::{Call, Done, Error, Preview};
+use super::{Call, Done, Error, Preview, SignedCrl};
 
 /// [`Pca`](super::Pca), blocking. Do not use it from within an executor's threads.
 #[derive(Clone, Debug)]
@@ -114,6 +116,47 @@ impl Pca {
     /// As there.
     pub fn download(&self, download: &Download, call: &Call) -> Result<Delivery, Error> {
         pollster::block_on(self.pca.download(download, call))
+    }
+
+    /// As [`super::Pca::publish_crl`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn publish_crl(&self, ca: &CaId, call: &Call) -> Result<SignedCrl, Error> {
+        pollster::block_on(self.pca.publish_crl(ca, call))
+    }
+
+    /// As [`super::Pca::question`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn question<T>(&self, question: impl Fn(&Desk<'_>, Timestamp) -> Result<T, Halt>) -> Result<T, Error> {
+        pollster::block_on(self.pca.question(question))
+    }
+
+    /// As [`super::Pca::project`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn project<P>(&self, until: Position) -> Result<P, Error>
+    where
+        P: Projection + Send,
+        P::Error: fmt::Display,
+    {
+        pollster::block_on(self.pca.project(until))
+    }
+
+    /// As [`super::Pca::replay`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn replay(
+        &self,
+        after: Position,
+        until: Position,
+        take: impl FnMut(&Recorded) -> Result<(), Error> + Send,
+    ) -> Result<Position, Error> {
+        pollster::block_on(self.pca.replay(after, until, take))
     }
 
     /// As [`super::Pca::follow`], as an iterator that waits for what is to come.

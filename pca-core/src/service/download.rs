@@ -1,5 +1,7 @@
 //! Handing out certificates and keys (rule A1).
 
+use secrecy::SecretString;
+
 use crate::delivery::{self, Bundle, DeliveredKey, Delivery, Format, Kind, Options, Salts};
 use crate::domain::ca::{Ca, Generation};
 use crate::domain::certificate::DeliverKey;
@@ -27,6 +29,40 @@ pub struct Download {
     pub recipient: String,
     /// Whether the platform's copy of the key is destroyed once it is handed out (rule K4).
     pub destroy_key: bool,
+}
+
+impl Download {
+    /// A holder's certificate, without its key.
+    #[must_use]
+    pub fn of_certificate(id: CertificateId, format: Format) -> Self {
+        Self::of(Downloaded::Certificate(id), format)
+    }
+
+    /// A CA's certificate.
+    #[must_use]
+    pub fn of_ca(ca: CaId, format: Format) -> Self {
+        Self::of(Downloaded::Ca(ca), format)
+    }
+
+    /// With the private key under an export passphrase, handed to this recipient.
+    #[must_use]
+    pub fn with_key(mut self, recipient: impl Into<String>, passphrase: SecretString) -> Self {
+        self.recipient = recipient.into();
+        self.options = Options { with_key: true, plain_key: false, passphrase: Some(passphrase) };
+        self
+    }
+
+    /// With the private key in clear, handed to this recipient (rule K4).
+    #[must_use]
+    pub fn with_plain_key(mut self, recipient: impl Into<String>) -> Self {
+        self.recipient = recipient.into();
+        self.options = Options { with_key: true, plain_key: true, passphrase: None };
+        self
+    }
+
+    fn of(subject: Downloaded, format: Format) -> Self {
+        Self { subject, format, options: Options::default(), recipient: String::new(), destroy_key: false }
+    }
 }
 
 /// Whose certificate is downloaded.

@@ -1,12 +1,15 @@
 //! Questions about the whole log: pulled from it, never stored (architecture, projections).
 
+use core::fmt;
 use std::sync::Arc;
 
 use futures_core::Stream;
 use futures_util::stream;
 
 use crate::log::{Position, Recorded};
+use crate::projection::Projection;
 
+use super::session::inconsistent;
 use super::{Error, Pca};
 
 /// How many events are read at once.
@@ -64,5 +67,20 @@ impl Pca {
             }
         }
         Ok(after)
+    }
+
+    /// Builds a projection from the log, up to and with the commit that holds `until`; [`Position::MAX`] is the newest.
+    ///
+    /// # Errors
+    /// Trouble of the event store; [`Error::Inconsistent`] with what the projection objects to.
+    pub async fn project<P>(&self, until: Position) -> Result<P, Error>
+    where
+        P: Projection + Send,
+        P::Error: fmt::Display,
+    {
+        let mut projection = P::default();
+        let take = |recorded: &Recorded| projection.apply(recorded).map_err(|error| inconsistent(&error.to_string()));
+        self.replay(Position::ZERO, until, take).await?;
+        Ok(projection)
     }
 }

@@ -3,13 +3,13 @@
 //! | file | what |
 //! |---|---|
 //! | `lock` | locked while the store is open; names the process |
-//! | `store` | how the passphrase becomes a key, and the master key under it ([`header`]) |
-//! | `key_….pem` | the key of a certificate authority: encrypted PKCS#8 under the passphrase ([`authority`]) |
-//! | `holders-….keys` | keys of certificates' holders in batches under the master key ([`record`]) |
+//! | `store` | how the passphrase becomes a key, and the master key under it |
+//! | `key_….pem` | the key of a certificate authority: encrypted PKCS#8 under the passphrase |
+//! | `holders-….keys` | keys of certificates' holders in batches under the master key |
 //!
 //! A key derivation or an fsync for each key would cost 50 ms or 5 ms a certificate; so holders' keys are sealed under a
-//! master key that is unwrapped once, and whatever waits while one group is synced is the next group ([`writer`]).
-//! Signing is done by a pool of threads ([`pool`]) with keys that are parsed once.
+//! master key that is unwrapped once, and whatever waits while one group is synced is the next group.
+//! Signing is done by a pool of threads with keys that are parsed once.
 //!
 //! What is destroyed is overwritten in place before it is removed. A file system or a medium that copies on write, and
 //! backups, keep older copies; these are of use only to one who knows the passphrase.

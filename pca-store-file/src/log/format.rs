@@ -197,8 +197,9 @@ impl FrameKind {
         }
     }
 
-    fn from_code(code: u8) -> Option<Self> {
-        [Self::Commit, Self::Seal, Self::Beacon].into_iter().find(|kind| kind.code() == code)
+    fn from_code([code, reserved @ ..]: [u8; 4]) -> Option<Self> {
+        let kinds = [Self::Commit, Self::Seal, Self::Beacon];
+        kinds.into_iter().find(|kind| kind.code() == code && reserved == [0; 3])
     }
 }
 
@@ -289,19 +290,38 @@ fn push_header(to: &mut Vec<u8>, place: FramePlace, header: &FrameHeader) {
     to.extend_from_slice(&checksum);
 }
 
+/// Why octets are no frame's header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoHeader {
+    /// They are not what was written, or nothing was.
+    Unfit(&'static str),
+    /// They are what was written, but not by this version of the library.
+    Unknown,
+}
+
+impl NoHeader {
+    /// What is wrong.
+    pub(crate) fn reason(self) -> &'static str {
+        match self {
+            Self::Unfit(reason) => reason,
+            Self::Unknown => "a frame is of a kind that this version of the library does not know",
+        }
+    }
+}
+
 /// Reads a frame's header if its checksum fits the octets and the place.
-pub(crate) fn parse_header(octets: &[u8], place: FramePlace) -> Result<FrameHeader, &'static str> {
-    let octets = octets.get(..FRAME_HEADER).ok_or("the header of a frame is cut off")?;
+pub(crate) fn parse_header(octets: &[u8], place: FramePlace) -> Result<FrameHeader, NoHeader> {
+    let octets = octets.get(..FRAME_HEADER).ok_or(NoHeader::Unfit("the header of a frame is cut off"))?;
     if octets.get(..4) != Some(FRAME_MAGIC) {
-        return Err("no frame begins here");
+        return Err(NoHeader::Unfit("no frame begins here"));
     }
     let content = octets.get(..FRAME_HEADER - CHECKSUM).unwrap_or_default();
     if array(octets, FRAME_HEADER - CHECKSUM) != Some(frame_checksum(place, content)) {
-        return Err("the checksum of the header of a frame does not fit");
+        return Err(NoHeader::Unfit("the checksum of the header of a frame does not fit"));
     }
     let fields = || {
         Some(FrameHeader {
-            kind: FrameKind::from_code(array::<1>(octets, 4).map(|[code]| code)?)?,
+            kind: FrameKind::from_code(array(octets, 4)?)?,
             body: u32::from_be_bytes(array(octets, 8)?),
             count: u32::from_be_bytes(array(octets, 12)?),
             first: Position::new(u64::from_be_bytes(array(octets, 16)?)),
@@ -311,10 +331,10 @@ pub(crate) fn parse_header(octets: &[u8], place: FramePlace) -> Result<FrameHead
             digest: Digest::new(array(octets, 72)?),
         })
     };
-    fields().ok_or("a frame is of an unknown kind")
+    fields().ok_or(NoHeader::Unknown)
 }
 
-fn frame_checksum(place: FramePlace, content: &[u8]) -> [u8; CHECKSUM] {
+pub(crate) fn frame_checksum(place: FramePlace, content: &[u8]) -> [u8; CHECKSUM] {
     truncated(
         Sha256::new()
             .chain_update(FRAME_TAG)

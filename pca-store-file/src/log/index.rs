@@ -1,10 +1,11 @@
 //! Where everything is: built when opening, grown with every commit, in memory.
 
-use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
 
 use pca_core::log::{Commit, CommitId, Position, Revision, Seal, StreamId};
 
 use super::format::{to_u64, to_usize};
+use super::shards::{Key, Shards};
 
 /// Where a commit lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,11 +51,16 @@ impl Places {
 }
 
 /// Streams, commit ids and places. It holds staged commits, too; whoever reads says how many commits are durable.
+///
+/// A stream is kept as 128 bits of two hashes under random keys of this process, not as its name: that takes a third of
+/// the memory, and nothing of a commit outlives it. Among a thousand million streams two are the same with a
+/// probability of 10^-21; without the keys nobody can look for such two.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
     commits: Vec<CommitPlace>,
-    ids: HashMap<CommitId, u32>,
-    streams: HashMap<StreamId, Places>,
+    ids: Shards<u32>,
+    streams: Shards<Places>,
+    hashes: [RandomState; 2],
 }
 
 impl Index {
@@ -65,7 +71,7 @@ impl Index {
 
     /// The number of the commit with this id.
     pub(crate) fn number_of(&self, id: &CommitId) -> Option<u32> {
-        self.ids.get(id).copied()
+        self.ids.get(id_key(id)).copied()
     }
 
     /// Where the commit with this number lies.
@@ -75,17 +81,17 @@ impl Index {
 
     /// How many events a stream has.
     pub(crate) fn revision(&self, stream: &StreamId) -> Revision {
-        Revision::new(self.streams.get(stream).map_or(0, |places| to_u64(places.all().len())))
+        Revision::new(self.streams.get(self.key(stream)).map_or(0, |places| to_u64(places.all().len())))
     }
 
     /// The number of the newest commit with an event in a stream.
     pub(crate) fn newest_in(&self, stream: &StreamId) -> Option<u32> {
-        self.streams.get(stream)?.all().last().map(|place| place.commit)
+        self.streams.get(self.key(stream))?.all().last().map(|place| place.commit)
     }
 
     /// The events of a stream in the first `commits` commits.
     pub(crate) fn events_of(&self, stream: &StreamId, commits: u32) -> &[EventPlace] {
-        let all = self.streams.get(stream).map(Places::all).unwrap_or_default();
+        let all = self.streams.get(self.key(stream)).map(Places::all).unwrap_or_default();
         // Most reads are as of the newest.
         if all.last().is_none_or(|place| place.commit < commits) {
             return all;
@@ -109,17 +115,27 @@ impl Index {
     pub(crate) fn push(&mut self, seal: &Seal, commit: &Commit, segment: u32, offset: u32) {
         let number = self.count();
         self.commits.push(CommitPlace { first: seal.first.get(), segment, offset });
-        self.ids.insert(commit.id(), number);
+        self.ids.insert(id_key(&commit.id()), number);
         for moved in commit.moves() {
             let place = EventPlace { commit: number, event: u32::try_from(moved.event).unwrap_or(u32::MAX) };
-            match self.streams.get_mut(moved.stream) {
+            let key = self.key(moved.stream);
+            match self.streams.get_mut(key) {
                 Some(places) => places.push(place),
-                None => {
-                    self.streams.insert(moved.stream.clone(), Places::One(place));
-                }
+                None => self.streams.insert(key, Places::One(place)),
             }
         }
     }
+
+    fn key(&self, stream: &StreamId) -> Key {
+        Key(self.hashes.each_ref().map(|hash| hash.hash_one(stream.as_str())))
+    }
+}
+
+/// Commit ids are random or digests.
+fn id_key(id: &CommitId) -> Key {
+    let number = u128::from_be_bytes(*id.as_bytes());
+    let half = |number: u128| u64::try_from(number & u128::from(u64::MAX)).unwrap_or_default();
+    Key([half(number >> 64), half(number)])
 }
 
 fn index(number: u32) -> usize {

@@ -16,6 +16,7 @@ mod read;
 mod reader;
 mod scan;
 mod segment;
+mod shards;
 mod shared;
 mod staging;
 mod store;

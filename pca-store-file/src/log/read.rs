@@ -9,7 +9,7 @@ use pca_core::log::{
 };
 
 use super::disk::{DiskFile, read_full};
-use super::format::{FrameKind, FramePlace, parse_header, to_u64, to_usize};
+use super::format::{FrameKind, FramePlace, NoHeader, parse_header, to_u64, to_usize};
 use super::index::EventPlace;
 use super::open::{corrupt, refused, unreadable};
 use super::scan::restore;
@@ -216,7 +216,7 @@ impl Shared {
 }
 
 fn read_frame(frame: &[u8], place: FramePlace, first: Position) -> Result<Recorded, String> {
-    let header = parse_header(frame, place)?;
+    let header = parse_header(frame, place).map_err(NoHeader::reason)?;
     if header.kind != FrameKind::Commit || header.first != first {
         return Err(format!("the commit at position {first} is not here any more"));
     }

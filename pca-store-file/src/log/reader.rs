@@ -92,10 +92,12 @@ impl Reader {
             let place = segment::place(progress.segment, at);
             match scanner.next(&head).map_err(trouble(at))? {
                 Found::Commit { recorded, offset } => {
-                    // A frame says that everything before an offset is durable: what is before it is served.
-                    let (durable, rest) = pending.into_iter().partition(|(_, pending)| *pending < scanner.durable());
-                    pending = rest;
-                    self.serve(progress, shared, durable, scanner.durable())?;
+                    // A frame says that everything before an offset is durable: that is served.
+                    let durable = pending.partition_point(|(_, offset)| *offset < scanner.durable());
+                    if durable > 0 {
+                        let rest = pending.split_off(durable);
+                        self.serve(progress, shared, core::mem::replace(&mut pending, rest), scanner.durable())?;
+                    }
                     head = recorded.seal().head();
                     pending.push((recorded, offset));
                 }

@@ -7,8 +7,8 @@ use pca_core::log::{Head, Recorded};
 
 use super::disk::{DiskFile, read_full};
 use super::format::{
-    FRAME_HEADER, FRAME_MAGIC, FrameHeader, FrameKind, FramePlace, LARGEST_GROUP, LogId, SEGMENT_HEADER, parse_header,
-    to_u64, to_usize,
+    FRAME_HEADER, FRAME_MAGIC, FrameHeader, FrameKind, FramePlace, LARGEST_GROUP, LogId, NoHeader, SEGMENT_HEADER,
+    parse_header, to_u64, to_usize,
 };
 
 /// How much is read at once.
@@ -96,7 +96,8 @@ impl Scanner {
         let octets = self.octets(self.offset, to_u64(FRAME_HEADER))?;
         let header = match parse_header(octets, place) {
             Ok(header) => header,
-            Err(reason) => {
+            Err(unknown @ NoHeader::Unknown) => return Ok(Found::Wrong { reason: unknown.reason().into() }),
+            Err(NoHeader::Unfit(reason)) => {
                 let zeros = octets.iter().all(|octet| *octet == 0);
                 return if zeros && self.last_octet()?.is_none() {
                     Ok(Found::End)

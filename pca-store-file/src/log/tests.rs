@@ -11,9 +11,11 @@ use pca_core::log::{Commit, Head, Position, Receipt, Recorded, Revision, StoreEr
 use pca_core::ports::EventStore as _;
 use pca_store_testkit::draft::Draft;
 
+use super::disk::OsDisk;
 use super::disk::faulty::{Fault, FaultyDisk};
 use super::disk::gated::GatedDisk;
-use super::open::Intent;
+use super::format::{FRAME_HEADER, FrameKind, FramePlace, SEGMENT_HEADER, frame_checksum, mark, segment_name, to_u64};
+use super::open::{Intent, read_format};
 use super::{FileEventStore, Options};
 
 const COMMITS: u64 = 10;
@@ -243,5 +245,30 @@ fn closing_while_callers_commit_answers_everyone() {
         drop(store);
         let store = FileEventStore::open(directory.path(), Options::default()).unwrap();
         assert_eq!(follow(&store).len(), made);
+    }
+}
+
+#[test]
+fn a_frame_of_an_unknown_kind_is_refused_and_never_cut_off() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(FileEventStore::create(directory.path(), options()).unwrap());
+    std::fs::remove_file(directory.path().join("closed")).unwrap();
+    let log = read_format(&OsDisk, directory.path()).unwrap().unwrap();
+    let offset = to_u64(SEGMENT_HEADER + FRAME_HEADER);
+    let mut frame = mark(FrameKind::Seal, FramePlace { log, segment: 1, offset }, &Head::GENESIS);
+    for (octet, kind) in [(4, 4), (5, 1)] {
+        frame[octet] = kind;
+        let (content, checksum) = frame.split_at_mut(FRAME_HEADER - 8);
+        checksum.copy_from_slice(&frame_checksum(FramePlace { log, segment: 1, offset }, content));
+        let path = directory.path().join(segment_name(1));
+        let mut octets = std::fs::read(&path).unwrap();
+        octets.truncate(SEGMENT_HEADER + FRAME_HEADER);
+        octets.extend_from_slice(&frame);
+        std::fs::write(&path, &octets).unwrap();
+        let opened = FileEventStore::open(directory.path(), options());
+        assert!(matches!(opened, Err(StoreError::Corrupt { reason, .. }) if reason.contains("kind")));
+        let opened = FileEventStore::open_read_only(directory.path(), options());
+        assert!(matches!(opened, Err(StoreError::Corrupt { .. })));
+        assert_eq!(std::fs::read(&path).unwrap(), octets);
     }
 }

@@ -137,6 +137,20 @@ fn below(root: &Above<'_>, certificate: &CaCertificate<'_>) -> Result<(Vec<u8>, 
 }
 
 impl EnableByCreating {
+    /// Enables a CA under a common name; all else as if it were absent.
+    #[must_use]
+    pub fn named(ca: CaId, common_name: impl Into<String>) -> Self {
+        Self {
+            ca,
+            subject: SubjectFields::common(common_name),
+            algorithm: None,
+            lifetime: None,
+            clamp: false,
+            path_length: None,
+            addresses: Addresses::default(),
+        }
+    }
+
     /// The algorithm, if it is of the family that was bought (rule O3).
     fn check_family(&self, candidate: &Candidate<'_>, objections: &mut Objections) -> Option<Algorithm> {
         let family = candidate.bought?.family;

@@ -1,6 +1,5 @@
 //! Looking up a holder's certificate with its issuer, as every command after issue does.
 
-use crate::domain::ca::Ca;
 use crate::domain::event::CertificateIssued;
 use crate::domain::refusal::{BrokenRule, Objections, Rule};
 use crate::domain::{Desk, Halt};
@@ -10,12 +9,11 @@ use crate::x509::CertificateId;
 use super::Certificate;
 use super::status::{Status, effective_status};
 
-/// A holder's certificate, its issuer, and what it is worth.
+/// A holder's certificate, and what it is worth.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Found<'a> {
     pub(super) certificate: &'a Certificate,
     pub(super) issued: &'a CertificateIssued,
-    pub(super) issuer: &'a Ca,
     pub(super) status: Status,
 }
 
@@ -33,7 +31,7 @@ pub(super) fn find<'a>(
     if let Some(issued) = certificate.issued() {
         let issuer = desk.ca(&issued.ca)?;
         let status = effective_status(certificate, issuer, now);
-        return Ok(Some(Found { certificate, issued, issuer, status }));
+        return Ok(Some(Found { certificate, issued, status }));
     }
     objections.add(match certificate.authority() {
         Some(authority) => {

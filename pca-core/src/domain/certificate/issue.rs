@@ -24,6 +24,16 @@ const Q2: Rule = Rule::new("Q2");
 const I6: Rule = Rule::new("I6");
 
 /// Asks an intermediate for a certificate.
+///
+/// ```
+/// use pca_core::domain::certificate::IssueCertificate;
+/// use pca_core::domain::testing::Story;
+///
+/// let mut story = Story::issuing(1);
+/// let request = IssueCertificate::server(story.intermediate(), ["oa.example"]);
+/// assert_eq!(story.run(&request).answer.balance.remaining, 0);
+/// assert_eq!(story.refused(&request), ["Q2 no-quota-left"]);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct IssueCertificate {
     /// The intermediate.

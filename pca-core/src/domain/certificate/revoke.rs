@@ -95,7 +95,7 @@ impl RevokeCertificate {
 /// Whether `keyCompromise` is news: not after it was told already.
 fn can_be_raised(found: &Found<'_>, reason: RevocationReason) -> bool {
     match final_revocation(found.certificate) {
-        Some(own) => !own.raised && reason != RevocationReason::KeyCompromise,
+        Some(_) => reason != RevocationReason::KeyCompromise,
         None => true,
     }
 }

@@ -54,7 +54,7 @@ impl Command for BuyIntermediate {
         if let Some(root) = standing::root(desk, &self.root, O2, &mut objections)? {
             if !standing::frozen(&self.root, root, &mut objections) {
                 objections.require(root.state() == CaState::Enabled, || {
-                    let state = standing::words(root.state());
+                    let state = root.state().in_words();
                     let message =
                         format!("the root {} is {state}; intermediates are bought for an enabled root", self.root);
                     BrokenRule::new(O2, "root-not-enabled", message)

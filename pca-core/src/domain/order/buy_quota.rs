@@ -63,7 +63,7 @@ impl Command for BuyQuota {
         {
             let over = matches!(root.state(), CaState::Refunded | CaState::Revoked | CaState::Removed);
             objections.require(!over, || {
-                let state = standing::words(root.state());
+                let state = root.state().in_words();
                 let message = format!("the root {} is {state}; no quota can be bought for it", self.root);
                 BrokenRule::new(O4, "root-is-over", message)
             });

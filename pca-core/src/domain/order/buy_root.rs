@@ -106,7 +106,7 @@ mod tests {
         let bought = story.run(buy_root());
         let (root, intermediate) = (story.ca(&bought.root), story.ca(&bought.intermediate));
         assert_eq!((root.state(), intermediate.state()), (CaState::NotEnabled, CaState::NotEnabled));
-        assert_eq!(root.intermediates(), [bought.intermediate.clone()]);
+        assert_eq!(root.intermediates(), std::slice::from_ref(&bought.intermediate));
         assert_eq!(intermediate.root(), Some(&bought.root));
         assert_eq!(story.quota(&bought.root).available(now), 10);
         assert_eq!(story.quota(&bought.root).next_lot(now).unwrap().expires, None);

@@ -6,7 +6,7 @@ use crate::domain::refusal::{BrokenRule, Objections, Rule};
 use crate::domain::{CaId, Desk, Halt, LotId, OrderId};
 use crate::log::Timestamp;
 
-use super::{OrderState, PlacedOrder, Purchase, standing};
+use super::{OrderState, PlacedOrder, Purchase};
 
 const R1: Rule = Rule::new("R1");
 const R2: Rule = Rule::new("R2");
@@ -93,7 +93,7 @@ pub(super) fn stands_against(
     for ca in &order.scope().cas {
         let state = desk.ca(ca)?.state();
         objections.require(state == CaState::NotEnabled, || {
-            let state = standing::words(state);
+            let state = state.in_words();
             let message = format!(
                 "{ca} of {id} is {state}; every CA of the order must be not enabled: never enabled, or reset since"
             );
@@ -128,7 +128,7 @@ fn root_waits(desk: &Desk<'_>, root: &CaId, bundled: &CaId, objections: &mut Obj
     for id in intermediates.iter().filter(|id| *id != bundled) {
         let state = desk.ca(id)?.state();
         objections.require(matches!(state, CaState::Refunded | CaState::Removed), || {
-            let state = standing::words(state);
+            let state = state.in_words();
             let message = format!("the intermediate {id} was bought for {root} by itself and is {state}; it must be refunded or removed before the root's order");
             BrokenRule::new(R3, "intermediate-remains", message)
         });

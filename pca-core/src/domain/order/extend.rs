@@ -55,7 +55,7 @@ impl Command for ExtendTerm {
             objections.add(standing::unknown(&self.ca, O5));
         } else if !standing::frozen(&self.ca, ca, &mut objections) {
             objections.require(is_in_service(ca), || {
-                let state = standing::words(ca.state());
+                let state = ca.state().in_words();
                 BrokenRule::new(
                     O5,
                     "ca-is-over",

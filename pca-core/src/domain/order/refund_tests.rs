@@ -1,6 +1,6 @@
 //! Tests of refunds: rules R1 to R5 and R7.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use super::*;
 use crate::domain::ca::CaState;

@@ -56,17 +56,3 @@ pub(crate) fn term_runs(id: &CaId, ca: &Ca, now: Timestamp, objections: &mut Obj
         });
     }
 }
-
-/// A state in words.
-pub(crate) fn words(state: CaState) -> &'static str {
-    match state {
-        CaState::Unknown => "unknown",
-        CaState::NotEnabled => "not enabled",
-        CaState::Enabled => "enabled",
-        CaState::Disabled => "disabled",
-        CaState::Revoked => "revoked",
-        CaState::RefundRequested => "frozen by a requested refund",
-        CaState::Refunded => "refunded",
-        CaState::Removed => "removed",
-    }
-}

@@ -106,7 +106,7 @@ impl AssignQuota {
         };
         if !standing::frozen(&self.ca, ca, objections) {
             objections.require(ca.state() == CaState::Enabled, || {
-                let state = standing::words(ca.state());
+                let state = ca.state().in_words();
                 BrokenRule::new(
                     Q1,
                     "not-enabled",
@@ -119,7 +119,7 @@ impl AssignQuota {
         if !standing::frozen(root_id, root, objections) {
             let over = matches!(root.state(), CaState::Refunded | CaState::Revoked | CaState::Removed);
             objections.require(!over, || {
-                let state = standing::words(root.state());
+                let state = root.state().in_words();
                 BrokenRule::new(Q1, "root-is-over", format!("the root {root_id} is {state}; its pool is closed"))
             });
         }

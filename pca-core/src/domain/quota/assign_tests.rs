@@ -1,6 +1,6 @@
 //! Tests of assigning: rules Q1, Q3, Q4.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use super::*;
 use crate::domain::event::Money;
@@ -127,7 +127,7 @@ fn q3_a_lapsed_lot_lapses_where_it_is() {
     story.run(BuyQuota { root: root.root.clone(), count: 5, paid: Money::nothing() });
     let mut story = story.at(at("2026-01-31T00:00:00Z"));
     story.clone().run(assign(&root.intermediate, 11));
-    assert_eq!(story.clone().issue(&root.intermediate).is_some(), true);
+    assert!(story.clone().issue(&root.intermediate).is_some());
     story.pass(1);
     story.refuses(assign(&root.intermediate, 6), &["Q1:pool-exhausted"]);
     assert!(story.issue(&root.intermediate).is_none());

@@ -1,6 +1,6 @@
 //! Tests of the ledger: that it balances over true histories, and that each kind of false event is told.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use super::*;
 use crate::domain::event::{CertificateIssued, Money, QuotaAssigned, QuotaLapsed, RootOrdered};

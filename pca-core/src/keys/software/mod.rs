@@ -2,8 +2,8 @@
 //!
 //! | feature | back end | |
 //! |---|---|---|
-//! | `aws-lc` (default) | [`AwsLc`] | AWS-LC: fast, constant time, in C and assembly |
-//! | `rustcrypto` | [`RustCrypto`] | pure Rust; ECDSA is deterministic (RFC 6979), RSA is blinded |
+//! | `aws-lc` (default) | `AwsLc` | AWS-LC: fast, constant time, in C and assembly |
+//! | `rustcrypto` | `RustCrypto` | pure Rust; ECDSA is deterministic (RFC 6979), RSA is blinded |
 //!
 //! Both read and write the same keys and pass the same tests. Keys cross this joint as DER, signatures as octets.
 

@@ -1,6 +1,6 @@
 //! Tests of the inventory, on certificates with real keys.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use super::*;
 use crate::domain::certificate::{IssueCertificate, Issued};

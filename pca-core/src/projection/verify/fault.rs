@@ -46,7 +46,7 @@ pub enum DomainFault {
         id: CertificateId,
     },
     /// A CA that did what it could not do as it stood (rules C1, I1).
-    #[error("{ca} is {state:?} at position {position}, where it must not be")]
+    #[error("{ca} is {} at position {position}, where it must not be", .state.in_words())]
     CaState {
         /// Where.
         position: Position,

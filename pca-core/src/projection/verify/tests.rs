@@ -1,12 +1,12 @@
 //! Tests of the domain's verifier: true logs pass, and each kind of falsehood is told.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use super::*;
 use crate::domain::certificate::IssueCertificate;
 use crate::domain::event::{CaDisabled, CertificateRevoked, Der};
 use crate::domain::testing::Story;
-use crate::log::Timestamp;
+use crate::log::{Commit, CommitId, EncodedEvent, Head, Metadata, RequestDigest, Revision, Timestamp};
 use crate::projection::testing::{record, some_certificate};
 use crate::x509::{RevocationReason, SerialNumber};
 
@@ -250,9 +250,8 @@ fn k2_a_key_has_one_role() {
     );
 }
 
-#[test]
-fn l5_an_event_that_cannot_be_read_is_told() {
-    use crate::log::{Commit, CommitId, EncodedEvent, Head, Metadata, RequestDigest, Revision};
+/// An event in the stream `policy`, whatever it is.
+fn in_policy(event: EncodedEvent) -> Recorded {
     let stream = stream::policy();
     let metadata = Metadata {
         command: "x".into(),
@@ -264,9 +263,174 @@ fn l5_an_event_that_cannot_be_read_is_told() {
         wall_clock: None,
     };
     let guards = [(stream.clone(), Revision::ZERO)].into();
-    let event = EncodedEvent { kind: "Unheard".into(), schema: 1, streams: vec![stream], payload: vec![0x80] };
+    let event = EncodedEvent { streams: vec![stream], ..event };
     let commit = Commit::new(CommitId::new([1; 16]), RequestDigest::new([0; 32]), metadata, guards, &[event]).unwrap();
-    let recorded = Recorded::new(Head::GENESIS.seal(&commit), commit);
-    let faults = DomainVerifier::default().follow(&recorded);
+    Recorded::new(Head::GENESIS.seal(&commit), commit)
+}
+
+#[test]
+fn l5_an_event_that_cannot_be_read_is_told() {
+    let event = EncodedEvent { kind: "Unheard".into(), schema: 1, streams: vec![], payload: vec![0x80] };
+    let faults = DomainVerifier::default().follow(&in_policy(event));
     assert!(matches!(faults.as_slice(), [DomainFault::Codec { .. }]), "{faults:?}");
+}
+
+#[test]
+fn an_event_in_another_stream_than_it_concerns_is_told() {
+    let story = Story::issuing(1);
+    let (event, _) = story.events().iter().find(|(event, _)| matches!(event, Event::RootOrdered(_))).unwrap();
+    let faults = DomainVerifier::default().follow(&in_policy(event.encode().unwrap()));
+    assert!(matches!(faults.as_slice(), [DomainFault::Streams { kind: "RootOrdered", .. }]), "{faults:?}");
+}
+
+/// Every command that changes what the verifier looks at, by the rules themselves.
+fn whole_life() -> Story {
+    use crate::domain::ca::{
+        DisableCa, EnableByCreating, Ending, Lifetime, Preview, ReenableCa, RemoveCa, ResetCa, RevokeCa,
+    };
+    use crate::domain::certificate::{IssueAtomically, ReleaseHold, RemoveCertificate, RevokeCertificate};
+    use crate::domain::crl::{PublishCrl, PublishLastCrl};
+    use crate::domain::enterprise::FoundEnterprise;
+    use crate::domain::event::{Addresses, Money};
+    use crate::domain::key::ConfirmKeyDestroyed;
+    use crate::domain::order::{
+        BuyIntermediate, BuyQuota, BuyRoot, ExtendTerm, RequestRefund, ReturnRefund, ServiceTerm,
+    };
+    use crate::domain::policy::Policy;
+    use crate::domain::quota::AssignQuota;
+    use crate::domain::{Desk, Evidence};
+    use crate::keys::{Algorithm, Family};
+    use crate::x509::SubjectFields;
+
+    let term = ServiceTerm::years(3);
+    let enable = |ca: &CaId, name: &str, algorithm, years| EnableByCreating {
+        ca: ca.clone(),
+        subject: SubjectFields::common(name),
+        algorithm: Some(algorithm),
+        lifetime: Some(Lifetime::Years(years)),
+        clamp: false,
+        path_length: None,
+        addresses: Addresses::default(),
+    };
+    let policy = Policy { free_quota_days: Some(30), ..Policy::default() };
+    let mut story = Story::new();
+    story.run(&FoundEnterprise { name: None, rehearsal: true, policy });
+    let bought = story.run(&BuyRoot { family: Family::Ecc, term, paid: Money::nothing() }).answer;
+    let (root, oa) = (bought.root, bought.intermediate);
+    story.run(&enable(&root, "Example Root", Algorithm::EcdsaP384, 10));
+    story.run(&enable(&oa, "Example OA", Algorithm::EcdsaP256, 5));
+    let other = story.run(&BuyIntermediate { root: root.clone(), term, paid: Money::nothing() }).answer;
+    let hr = other.intermediate;
+    story.run(&enable(&hr, "Example HR", Algorithm::Ed25519, 5));
+    let spare = story.run(&BuyQuota { root: root.clone(), count: 3, paid: Money::nothing() }).answer;
+    let spare_ca = story.run(&BuyIntermediate { root: root.clone(), term, paid: Money::nothing() }).answer;
+    for order in [spare.order, spare_ca.order] {
+        story.run(&RequestRefund { order: order.clone() });
+        story.run(&ReturnRefund { order });
+    }
+    story.run(&BuyQuota { root: root.clone(), count: 20, paid: Money::nothing() });
+    story.run(&AssignQuota { ca: oa.clone(), units: 8 });
+    story.run(&AssignQuota { ca: hr.clone(), units: 6 });
+    story.run(&ExtendTerm { ca: root.clone(), term });
+    let server = IssueCertificate { days: Some(20), ..IssueCertificate::server(oa.clone(), ["oa.example.com"]) };
+    let first = story.run(&server).answer.id;
+    story.run(&IssueAtomically { requests: vec![server.clone(), server] });
+    story.run(&IssueCertificate { days: Some(20), ..IssueCertificate::client(hr.clone(), "Ada") });
+    let revoke = |id, reason| RevokeCertificate { id, reason, invalidity_date: None };
+    story.run(&revoke(first, RevocationReason::CertificateHold));
+    story.run(&ReleaseHold { id: first });
+    story.run(&revoke(first, RevocationReason::Superseded));
+    story.run(&revoke(first, RevocationReason::KeyCompromise));
+    story.run(&PublishCrl { ca: oa.clone() });
+    story.run(&PublishCrl { ca: root.clone() });
+    story.run(&DisableCa { ca: oa.clone() });
+    let mut story = story.days_later(31);
+    story.run(&ReenableCa { ca: oa.clone() });
+    story.run(&PublishCrl { ca: oa.clone() });
+    // What was free has lapsed, in the pool and at the intermediates.
+    story.run(&AssignQuota { ca: oa.clone(), units: 2 });
+    story.run(&IssueCertificate::server(oa.clone(), ["oa.example.com"]));
+    story.run(&RemoveCertificate { id: first });
+    let confirm = |story: &mut Story, ca: &CaId, ending| {
+        // A refusal has loaded all that a preview looks at.
+        let wrong = Digest::ZERO;
+        let ca = ca.clone();
+        match ending {
+            Ending::Reset => {
+                let (cascade, reason, without_last_crl) = (true, None, false);
+                story.refused(&ResetCa { ca: ca.clone(), confirm: wrong, cascade, reason, without_last_crl });
+            }
+            _ => {
+                let (cascade, reason, without_last_crl) = (true, None, false);
+                story.refused(&RevokeCa { ca: ca.clone(), confirm: wrong, cascade, reason, without_last_crl });
+            }
+        }
+        let mut evidence = Evidence::default();
+        for ca in [&root, &oa, &hr] {
+            evidence.rolls.insert(ca.clone(), std::sync::Arc::new(story.roll(ca)));
+        }
+        let desk = Desk::new(story.world().desk(), &evidence);
+        Preview { ca, ending }.ask(&desk, story.now()).unwrap().digest
+    };
+    let end_keys = |story: &mut Story, cas: &[&CaId]| {
+        for ca in cas {
+            let ended = story.ca(ca).ended().last().unwrap().end.clone();
+            if ended.last_crl {
+                story.run(&PublishLastCrl { ca: (*ca).clone(), generation: ended.generation });
+            }
+            story.run(&ConfirmKeyDestroyed { key: ended.key });
+        }
+    };
+    let digest = confirm(&mut story, &oa, Ending::Reset);
+    let (cascade, reason, without_last_crl) = (true, None, false);
+    story.run(&ResetCa { ca: oa.clone(), confirm: digest, cascade, reason, without_last_crl });
+    end_keys(&mut story, &[&oa]);
+    story.run(&enable(&oa, "Example OA 2", Algorithm::EcdsaP521, 5));
+    story.run(&IssueCertificate::server(oa.clone(), ["oa.example.com"]));
+    let digest = confirm(&mut story, &root, Ending::Revoke);
+    let reason = Some(RevocationReason::KeyCompromise);
+    story.run(&RevokeCa { ca: root.clone(), confirm: digest, cascade, reason, without_last_crl });
+    end_keys(&mut story, &[&oa, &hr, &root]);
+    story.run(&RemoveCa { ca: hr });
+    story
+}
+
+#[test]
+fn a_whole_life_passes_and_every_projection_agrees() {
+    use crate::domain::certificate::{Status, effective_status};
+    use crate::projection::{CertificateFilter, CertificateStatus, Inventory, Orders, Projection, QuotaLedger};
+
+    let story = whole_life();
+    assert_eq!(faults(story.events()), []);
+    let log = record(story.events());
+    let (mut ledger, mut inventory, mut orders) = (QuotaLedger::default(), Inventory::default(), Orders::default());
+    ledger.follow(&log).unwrap();
+    inventory.follow(&log).unwrap();
+    orders.follow(&log).unwrap();
+    ledger.ledger().check().unwrap();
+    for line in ledger.intermediates(story.now()) {
+        let quota = story.quota(&line.ca);
+        assert_eq!((line.assigned, line.consumed), (quota.received(), quota.consumed()));
+        assert_eq!(line.assigned, line.consumed + line.remaining + line.expired + line.forfeited, "{line:?}");
+    }
+    let all = CertificateFilter { removed: true, ..CertificateFilter::default() };
+    let mut seen = std::collections::BTreeSet::new();
+    for entry in inventory.certificates(&all, story.now()) {
+        let status = inventory.status(entry, story.now());
+        let domain = effective_status(&story.certificate(&entry.id), story.ca(&entry.ca), story.now());
+        let agrees = match status {
+            CertificateStatus::Valid => domain == Status::Valid,
+            CertificateStatus::OnHold => matches!(domain, Status::OnHold { .. }),
+            CertificateStatus::Revoked => matches!(domain, Status::Revoked { with_ca: false, .. }),
+            CertificateStatus::Ended => matches!(domain, Status::Revoked { with_ca: true, .. }),
+            // The domain tells the end of the CA even of what had expired before.
+            CertificateStatus::Expired => {
+                matches!(domain, Status::Expired { .. } | Status::Revoked { with_ca: true, .. })
+            }
+        };
+        assert!(agrees, "{status} {domain}");
+        seen.insert(status);
+    }
+    assert!(seen.len() >= 3, "{seen:?}");
+    assert_eq!(orders.entries().len(), 5);
 }

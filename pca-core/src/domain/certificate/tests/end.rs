@@ -1,6 +1,7 @@
 //! Revocation, holds, expiry and removal (rules A2, A5, C7).
 
 use super::*;
+use crate::domain::Event;
 use crate::domain::key::KeyRole;
 
 #[test]
@@ -55,6 +56,16 @@ fn a2_key_compromise_at_once_is_final() {
     assert_eq!(story.refused(&revoke(issued.id, RevocationReason::KeyCompromise)), ["A2 already-revoked"]);
     let KeySource::Csr(csr) = &request.key else { panic!() };
     assert_eq!(story.role(csr.public_key()), KeyRole::Compromised(issued.id));
+}
+
+#[test]
+fn k2_other_reasons_say_nothing_about_the_key() {
+    let (mut story, issued, request) = with_csr();
+    let done = story.run(&revoke(issued.id, RevocationReason::Superseded));
+    assert!(
+        matches!(done.events.as_slice(), [Event::CertificateRevoked(revoked)] if revoked.compromised_spki.is_none())
+    );
+    story.run(&request);
 }
 
 #[test]

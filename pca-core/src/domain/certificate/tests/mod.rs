@@ -6,6 +6,7 @@ mod bulk;
 mod end;
 mod judges;
 mod keys;
+mod model;
 
 use super::*;
 use crate::domain::testing::Story;

@@ -1,0 +1,200 @@
+//! Certificate authorities.
+
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Args, ValueEnum};
+
+use super::{AlgorithmWord, Number};
+
+#[derive(Args, Debug)]
+pub struct CaArgs {
+    /// The CA
+    #[arg(value_name = "CA")]
+    pub ca: String,
+}
+
+/// The subject of a certificate.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Subject")]
+pub struct SubjectArgs {
+    /// Common name, at most 64 characters
+    #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
+    pub cn: Option<String>,
+    /// Organization, at most 64 characters
+    #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
+    pub o: Option<String>,
+    /// Organizational unit, at most 64 characters
+    #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
+    pub ou: Option<String>,
+    /// Country, two upper-case letters
+    #[arg(long, value_name = "CC", allow_hyphen_values = true)]
+    pub c: Option<String>,
+    /// State or province, at most 128 characters
+    #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
+    pub st: Option<String>,
+    /// Locality, at most 128 characters
+    #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
+    pub l: Option<String>,
+}
+
+/// Where relying parties find things.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Addresses that go into the certificates which this CA issues (http: only)")]
+pub struct AddressArgs {
+    /// Where its CRL is
+    #[arg(long, value_name = "URL", allow_hyphen_values = true)]
+    pub crl_url: Option<String>,
+    /// Where its OCSP responder is
+    #[arg(long, value_name = "URL", allow_hyphen_values = true)]
+    pub ocsp_url: Option<String>,
+    /// Where its own certificate is
+    #[arg(long, value_name = "URL", allow_hyphen_values = true)]
+    pub issuer_url: Option<String>,
+}
+
+/// Name constraints: refused until they are enforced when issuing.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ConstraintArgs {
+    #[arg(long, value_name = "X", hide = true, allow_hyphen_values = true)]
+    pub permit_dns: Vec<String>,
+    #[arg(long, value_name = "X", hide = true, allow_hyphen_values = true)]
+    pub permit_email: Vec<String>,
+    #[arg(long, value_name = "X", hide = true, allow_hyphen_values = true)]
+    pub permit_ip: Vec<String>,
+    #[arg(long, value_name = "X", hide = true, allow_hyphen_values = true)]
+    pub permit_uri: Vec<String>,
+    #[arg(long, value_name = "X", hide = true, allow_hyphen_values = true)]
+    pub permit_dir: Vec<String>,
+    #[arg(long, value_name = "X", hide = true, allow_hyphen_values = true)]
+    pub exclude_dns: Vec<String>,
+    #[arg(long, value_name = "X", hide = true, allow_hyphen_values = true)]
+    pub exclude_email: Vec<String>,
+    #[arg(long, value_name = "X", hide = true, allow_hyphen_values = true)]
+    pub exclude_ip: Vec<String>,
+    #[arg(long, value_name = "X", hide = true, allow_hyphen_values = true)]
+    pub exclude_uri: Vec<String>,
+    #[arg(long, value_name = "X", hide = true, allow_hyphen_values = true)]
+    pub exclude_dir: Vec<String>,
+}
+
+impl ConstraintArgs {
+    /// The options that were given, by name.
+    pub fn given(&self) -> Vec<&'static str> {
+        [
+            ("--permit-dns", &self.permit_dns),
+            ("--permit-email", &self.permit_email),
+            ("--permit-ip", &self.permit_ip),
+            ("--permit-uri", &self.permit_uri),
+            ("--permit-dir", &self.permit_dir),
+            ("--exclude-dns", &self.exclude_dns),
+            ("--exclude-email", &self.exclude_email),
+            ("--exclude-ip", &self.exclude_ip),
+            ("--exclude-uri", &self.exclude_uri),
+            ("--exclude-dir", &self.exclude_dir),
+        ]
+        .into_iter()
+        .filter(|(_, given)| !given.is_empty())
+        .map(|(name, _)| name)
+        .collect()
+    }
+}
+
+#[derive(Args, Debug)]
+#[command(
+    group = ArgGroup::new("end").multiple(false),
+    after_help = "\
+A root is enabled first, then its intermediates. Defaults: --algorithm ecdsa-p256 or rsa-3072, --years 10 for a root and 5
+for an intermediate, --path-len none for a root and 0 for an intermediate.
+Examples:
+  pca enable ROOT --cn 'Example Corp Root CA' --o 'Example Corp' --c US
+  pca enable INTERMEDIATE --cn 'Example Corp OA' --algorithm ecdsa-p384 --days 400 --clamp
+  pca enable ROOT --upload-certificate root.pem --upload-key root.key --accept key-usage-absent"
+)]
+pub struct EnableArgs {
+    /// The CA, not enabled yet or reset since
+    #[arg(value_name = "CA")]
+    pub ca: String,
+    #[command(flatten)]
+    pub subject: SubjectArgs,
+    /// rsa-2048 rsa-3072 rsa-4096 ecdsa-p256 ecdsa-p384 ecdsa-p521 ed25519, of the family that was bought
+    #[arg(long, value_name = "ALG")]
+    pub algorithm: Option<AlgorithmWord>,
+    /// For how many calendar years the certificate is valid
+    #[arg(long, value_name = "N", group = "end", allow_negative_numbers = true)]
+    pub years: Option<Number>,
+    /// For how many days of 24 hours the certificate is valid
+    #[arg(long, value_name = "N", group = "end", allow_negative_numbers = true)]
+    pub days: Option<Number>,
+    /// Cut the validity to what is possible instead of refusing it
+    #[arg(long)]
+    pub clamp: bool,
+    /// How many CAs may follow below
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub path_len: Option<Number>,
+    #[command(flatten)]
+    pub constraints: ConstraintArgs,
+    #[command(flatten)]
+    pub addresses: AddressArgs,
+    #[command(flatten)]
+    pub upload: UploadArgs,
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub request_csr: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub certificate: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Upload instead of making a certificate here")]
+pub struct UploadArgs {
+    /// The CA certificate, PEM or DER
+    #[arg(long, value_name = "FILE", requires = "upload_key", conflicts_with_all = ["cn", "o", "ou", "c", "st", "l", "algorithm", "years", "days", "clamp", "path_len"])]
+    pub upload_certificate: Option<PathBuf>,
+    /// Its private key: PKCS#8 (also encrypted), PKCS#1 or SEC 1; PEM or DER
+    #[arg(long, value_name = "FILE", requires = "upload_certificate")]
+    pub upload_key: Option<PathBuf>,
+    /// The file with the passphrase of that key
+    #[arg(long, value_name = "FILE", requires = "upload_key")]
+    pub upload_passphrase_file: Option<PathBuf>,
+    /// A CRL that the CA signed before, whose number and entries are carried over
+    #[arg(long, value_name = "FILE", requires = "upload_certificate")]
+    pub upload_crl: Option<PathBuf>,
+    /// Accept a warning by its code (a refusal names it)
+    #[arg(long, value_name = "CODE", requires = "upload_certificate")]
+    pub accept: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum EndingWord {
+    /// Give up certificate, subject and key; the CA may be enabled anew
+    Reset,
+    /// End the CA for good
+    Revoke,
+}
+
+#[derive(Args, Debug)]
+pub struct PreviewArgs {
+    /// What is intended
+    pub ending: EndingWord,
+    /// The CA
+    #[arg(value_name = "CA")]
+    pub ca: String,
+}
+
+#[derive(Args, Debug)]
+pub struct EndArgs {
+    /// The CA
+    #[arg(value_name = "CA")]
+    pub ca: String,
+    /// The digest of the preview that you have seen
+    #[arg(long, value_name = "DIGEST", allow_hyphen_values = true)]
+    pub confirm: String,
+    /// End the intermediates (or, for revoking, the certificates) below with it
+    #[arg(long)]
+    pub cascade: bool,
+    /// Why: a reason of RFC 5280, such as keyCompromise [default: cessationOfOperation]
+    #[arg(long, value_name = "REASON")]
+    pub reason: Option<pca_core::x509::RevocationReason>,
+    /// Sign no last CRL, since the key cannot sign any more
+    #[arg(long)]
+    pub without_last_crl: bool,
+}

@@ -1,0 +1,238 @@
+//! One line of a bulk: a request as JSON.
+
+use std::io::{BufRead, Read as _};
+use std::path::Path;
+
+use base64ct::{Base64, Encoding as _};
+use pca_core::domain::certificate::{IssueCertificate, KeySource, NameRequest};
+use pca_core::domain::event::Holder;
+use pca_core::domain::{BrokenRule, CaId, Rule};
+use pca_core::x509::{MAX_CERTIFICATE, Profile, SubjectFields};
+use serde::Deserialize;
+
+use crate::args::{AlgorithmWord, Number};
+use crate::file;
+use crate::gate::Gate;
+use crate::issue::{csr_key, platform_key};
+
+/// The longest line that is read (rule G4).
+pub const LONGEST: usize = 64 * 1024;
+
+const I8: Rule = Rule::new("I8");
+const G4: Rule = Rule::new("G4");
+
+/// A line as it was read.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Text {
+    /// Its octets, without the end of the line.
+    Whole(Vec<u8>),
+    /// It was longer than is read.
+    TooLong(u64),
+}
+
+/// A request, and what its line broke.
+pub struct Line {
+    /// What is asked for, as far as it could be read.
+    pub request: IssueCertificate,
+    /// What the line broke.
+    pub gate: Gate,
+}
+
+/// Reads a line; of one that is too long only its length.
+pub fn read(reader: &mut dyn BufRead) -> std::io::Result<Option<Text>> {
+    let mut line = Vec::new();
+    let most = u64::try_from(LONGEST).unwrap_or(u64::MAX).saturating_add(1);
+    let mut length = reader.take(most).read_until(b'\n', &mut line)?;
+    if length == 0 {
+        return Ok(None);
+    }
+    if line.last() == Some(&b'\n') {
+        line.pop();
+        return Ok(Some(Text::Whole(line)));
+    }
+    if line.len() <= LONGEST {
+        return Ok(Some(Text::Whole(line)));
+    }
+    loop {
+        let buffer = reader.fill_buf()?;
+        if buffer.is_empty() {
+            break;
+        }
+        let end = buffer.iter().position(|octet| *octet == b'\n');
+        let used = end.map_or(buffer.len(), |end| end + 1);
+        length += end.unwrap_or(used);
+        reader.consume(used);
+        if end.is_some() {
+            break;
+        }
+    }
+    Ok(Some(Text::TooLong(u64::try_from(length).unwrap_or(u64::MAX))))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Request {
+    kind: String,
+    #[serde(default)]
+    dns: Vec<String>,
+    #[serde(default)]
+    ip: Vec<String>,
+    #[serde(default)]
+    email: Vec<String>,
+    #[serde(default)]
+    uri: Vec<String>,
+    cn: Option<String>,
+    o: Option<String>,
+    ou: Option<String>,
+    c: Option<String>,
+    st: Option<String>,
+    l: Option<String>,
+    algorithm: Option<String>,
+    csr: Option<String>,
+    days: Option<serde_json::Number>,
+    #[serde(default)]
+    clamp: bool,
+    holder: Option<String>,
+    contact: Option<String>,
+    #[serde(default)]
+    labels: std::collections::BTreeMap<String, String>,
+}
+
+/// Understands a line; an empty one is none.
+pub fn parse(text: &Text, ca: &CaId) -> Option<Line> {
+    let mut gate = Gate::new();
+    let empty = || IssueCertificate::of(ca.clone(), Profile::Server, SubjectFields::default());
+    let octets = match text {
+        Text::Whole(octets) if octets.trim_ascii().is_empty() => return None,
+        Text::Whole(octets) => octets,
+        Text::TooLong(length) => {
+            let text = format!("the line has {length} octets; at most {LONGEST} are read");
+            gate.refuse(BrokenRule::new(G4, "line-too-long", text));
+            return Some(Line { request: empty(), gate });
+        }
+    };
+    match serde_json::from_slice::<Request>(octets) {
+        Ok(request) => {
+            let request = understand(request, ca, &mut gate);
+            Some(Line { request, gate })
+        }
+        Err(error) => {
+            gate.refuse(BrokenRule::new(I8, "line-malformed", format!("the line is no request: {error}")));
+            Some(Line { request: empty(), gate })
+        }
+    }
+}
+
+fn understand(asked: Request, ca: &CaId, gate: &mut Gate) -> IssueCertificate {
+    let profile = asked.kind.parse().unwrap_or_else(|_| {
+        let kind: String = asked.kind.chars().filter(|c| !c.is_control()).take(60).collect();
+        let text = format!("`{kind}` is no kind of certificate; there are {}", Profile::ALL.map(Profile::name).join(", "));
+        gate.refuse(BrokenRule::new(Rule::new("I2"), "unknown-profile", text));
+        Profile::Server
+    });
+    let mut subject = SubjectFields::default();
+    subject.common_name = asked.cn;
+    subject.organization = asked.o;
+    subject.organizational_unit = asked.ou;
+    subject.country = asked.c;
+    subject.state = asked.st;
+    subject.locality = asked.l;
+    let mut request = IssueCertificate::of(ca.clone(), profile, subject);
+    request.names.extend(asked.dns.into_iter().map(NameRequest::dns));
+    request.names.extend(asked.ip.into_iter().map(NameRequest::ip));
+    request.names.extend(asked.email.into_iter().map(NameRequest::email));
+    request.names.extend(asked.uri.into_iter().map(NameRequest::uri));
+    request.key = key(asked.csr.as_deref(), asked.algorithm.as_deref(), gate);
+    request.days = asked.days.and_then(|days| match days.to_string().parse::<Number>() {
+        Ok(days) => Some(gate.small(&days, "days of validity", "C5")),
+        Err(error) => {
+            gate.refuse(BrokenRule::new(Rule::new("C5"), "validity", format!("days: {error}")));
+            None
+        }
+    });
+    request.clamp = asked.clamp;
+    request.holder = Holder { name: asked.holder, contact: asked.contact, labels: asked.labels.into_iter().collect() };
+    request
+}
+
+fn key(csr: Option<&str>, algorithm: Option<&str>, gate: &mut Gate) -> KeySource {
+    let Some(csr) = csr else {
+        let word = algorithm.map(str::parse::<AlgorithmWord>).transpose();
+        return match word {
+            Ok(word) => platform_key(gate, word.as_ref()),
+            Err(error) => {
+                gate.refuse(BrokenRule::new(Rule::new("O3"), "unknown-algorithm", error));
+                KeySource::Platform(None)
+            }
+        };
+    };
+    if algorithm.is_some() {
+        let text = "a request names both `csr` and `algorithm`; a signing request brings its own key";
+        gate.refuse(BrokenRule::new(Rule::new("I3"), "csr-and-algorithm", text));
+    }
+    if csr.contains("-----BEGIN") {
+        return csr_key(gate, csr.as_bytes());
+    }
+    if let Ok(der) = Base64::decode_vec(csr.trim()) {
+        return csr_key(gate, &der);
+    }
+    match file::limited(Path::new(csr), MAX_CERTIFICATE) {
+        Ok(octets) => csr_key(gate, &octets),
+        Err(_) => {
+            let text = "`csr` is neither PEM nor base 64 of DER nor the name of a file that can be read";
+            gate.refuse(BrokenRule::new(Rule::new("I3"), "csr-malformed", text));
+            KeySource::Platform(None)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn ca() -> CaId {
+        "ca_aaaaaaaaaaaaaaaa".parse().unwrap()
+    }
+
+    fn rules(text: &str) -> Vec<&'static str> {
+        let line = parse(&Text::Whole(text.into()), &ca()).unwrap();
+        line.gate.reasons(&[]).iter().map(|broken| broken.rule().number()).collect()
+    }
+
+    #[test]
+    fn lines_are_read_whole_or_only_measured() {
+        let long = "x".repeat(LONGEST + 5);
+        let exact = "y".repeat(LONGEST);
+        let text = format!("one\n\n{long}\n{exact}\nlast");
+        let mut reader = std::io::BufReader::with_capacity(100, text.as_bytes());
+        let mut lines = Vec::new();
+        while let Some(line) = read(&mut reader).unwrap() {
+            lines.push(line);
+        }
+        let whole = |text: &str| Text::Whole(text.into());
+        let long = u64::try_from(LONGEST + 5).unwrap();
+        assert_eq!(lines, [whole("one"), whole(""), Text::TooLong(long), whole(&exact), whole("last")]);
+    }
+
+    #[test]
+    fn a_request_is_understood() {
+        let text = r#"{"kind":"server","dns":["a.example"],"ip":["10.0.0.1"],"days":3,"labels":{"k":"v"}}"#;
+        let line = parse(&Text::Whole(text.into()), &ca()).unwrap();
+        assert!(line.gate.is_open());
+        assert_eq!((line.request.names.len(), line.request.days), (2, Some(3)));
+        assert!(parse(&Text::Whole(b"  ".to_vec()), &ca()).is_none());
+    }
+
+    #[test]
+    fn what_is_no_request_breaks_a_rule() {
+        assert_eq!(rules("nonsense"), ["I8"]);
+        assert_eq!(rules(r#"{"kind":"server","shoe":1}"#), ["I8"]);
+        assert_eq!(rules(r#"{"kind":"pony"}"#), ["I2"]);
+        assert_eq!(rules(r#"{"kind":"server","algorithm":"rsa-1024"}"#), ["O3"]);
+        assert_eq!(rules(r#"{"kind":"server","algorithm":"wood"}"#), ["O3"]);
+        assert_eq!(rules(r#"{"kind":"server","days":-1}"#), ["C5"]);
+        assert_eq!(rules(r#"{"kind":"server","days":1.5,"csr":"/nowhere"}"#), ["I3", "C5"]);
+        assert_eq!(rules(r#"{"kind":"pony","algorithm":"wood","csr":"-----BEGIN nothing"}"#), ["I2", "I3", "I3"]);
+    }
+}

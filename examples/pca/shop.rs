@@ -1,0 +1,258 @@
+//! The log and the keys of a directory, opened for questions or for commands.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use pca_core::domain::{Command, Refusal};
+use pca_core::keys::KeyError;
+use pca_core::log::{Position, StoreError, Timestamp};
+use pca_core::ports::{Clock, EventStore, KeyStore};
+use pca_core::service::{Call, Done, OneAdministrator, Parts, Pca};
+use pca_store_file::{FileEventStore, FileKeyStore, FileKeyStoreOptions, Options};
+use pca_system::{OsEntropy, SystemClock};
+use secrecy::SecretString;
+
+use crate::args::{AsOf, Global, Time};
+use crate::as_of::{Earlier, FixedClock, NoKeys};
+use crate::exit::{Answer, Failure, Outcome, say};
+use crate::gate::Gate;
+use crate::{person, secret};
+
+/// How long a command waits for another process to finish with the directory.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// An opened directory.
+pub struct Shop {
+    /// The service.
+    pub pca: Pca,
+    /// The log.
+    pub log: Arc<FileEventStore>,
+    /// The keys, where the passphrase was given.
+    pub keys: Option<Arc<FileKeyStore>>,
+    /// Who calls, and why.
+    pub call: Call,
+    /// What time it is, for questions.
+    pub now: Timestamp,
+}
+
+impl Shop {
+    /// Opens the log for questions: without lock or passphrase, healing nothing, perhaps as of an earlier point.
+    pub async fn asking(global: &Global) -> Result<Self, Failure> {
+        let log = Arc::new(FileEventStore::open_read_only(existing(global)?, Options::default())?);
+        let store = Earlier::of(Arc::clone(&log), limit(global, &log).await?).await?;
+        let head = store.head().await?;
+        let base = assemble(Arc::new(store), Arc::new(NoKeys), Arc::new(SystemClock));
+        let now = match (global.now, global.as_of) {
+            (Some(Time(now)), _) | (None, Some(AsOf::Time(now))) => now.max(head.time),
+            (None, Some(AsOf::Position(_))) => head.time,
+            (None, None) if is_rehearsal(&base).await? => head.time,
+            (None, None) => SystemClock.now().max(head.time),
+        };
+        let pca = assemble(Arc::clone(base.store()), Arc::new(NoKeys), Arc::new(FixedClock(now)));
+        Ok(Self { pca, log, keys: None, call: call(global).at(now), now })
+    }
+
+    /// Opens log and keys for a command, and finishes what a crash interrupted.
+    pub async fn working(global: &Global) -> Result<Self, Failure> {
+        let directory = existing(global)?;
+        let passphrase = secret::needed(global)?;
+        let log = patiently(|| FileEventStore::open(&directory, Options::default()), log_in_use)?;
+        let keys = global.dir.join("keys");
+        let open = || FileKeyStore::open(&keys, passphrase.clone(), FileKeyStoreOptions::default());
+        let keys = patiently(open, |error| matches!(error, KeyError::InUse { .. }))?;
+        let shop = Self::of(global, log, keys).await?;
+        shop.resume().await;
+        Ok(shop)
+    }
+
+    /// Makes what is missing of a directory, and opens it for its first command.
+    pub async fn founding(global: &Global, passphrase: SecretString) -> Result<Self, Failure> {
+        let (log, keys) = (global.dir.join("log"), global.dir.join("keys"));
+        make_directory(&global.dir)?;
+        let options = FileKeyStoreOptions::default();
+        let keys = if FileKeyStore::exists(&keys)? {
+            FileKeyStore::open(&keys, passphrase, options)?
+        } else {
+            FileKeyStore::create(&keys, passphrase, options)?
+        };
+        let log = patiently(|| FileEventStore::open_or_create(&log, Options::default()), log_in_use)?;
+        Self::of(global, log, keys).await
+    }
+
+    async fn of(global: &Global, log: FileEventStore, keys: FileKeyStore) -> Result<Self, Failure> {
+        let (log, keys) = (Arc::new(log), Arc::new(keys));
+        let pca = assemble(log.clone(), keys.clone(), Arc::new(SystemClock));
+        let mut call = call(global);
+        // A rehearsal log never goes by the machine's clock: without --now its time stands still.
+        if global.now.is_none() && is_rehearsal(&pca).await? {
+            call = call.at(log.head().await?.time);
+        }
+        let now = global.now.map_or_else(|| SystemClock.now(), |Time(now)| now);
+        Ok(Self { pca, log, keys: Some(keys), call, now })
+    }
+
+    /// What a crash interrupted is finished; what cannot be is told and tried again by the next command.
+    async fn resume(&self) {
+        match self.pca.resume(&self.call).await {
+            Ok(steps) => {
+                for step in steps.iter().filter(|step| step.outcome.is_err()) {
+                    say(&format!("warning: not finished yet, and tried again by the next command: {step:?}"));
+                }
+            }
+            Err(error) => say(&format!("warning: what a crash interrupted could not be finished: {error}")),
+        }
+    }
+
+    /// Seals the log, so that others read all of it.
+    pub async fn close(self) -> Result<(), Failure> {
+        let Self { pca, log, keys, .. } = self;
+        drop((pca, keys));
+        Ok(log.close().await?)
+    }
+}
+
+/// Carries out a command, or previews it (`--dry-run`), or tells every rule that stands against it.
+pub async fn carry_out<C: Command>(
+    global: &Global,
+    gate: Gate,
+    command: C,
+    answer: impl FnOnce(C::Answer) -> Answer,
+) -> Outcome {
+    if !gate.is_open() || global.dry_run {
+        return preview(global, gate, &command).await;
+    }
+    let shop = Shop::working(global).await?;
+    let done = shop.pca.execute(command, &shop.call).await;
+    shop.close().await?;
+    Ok(answer(told(done?)))
+}
+
+/// Previews a command, or tells every rule that stands against it.
+pub async fn preview<C: Command>(global: &Global, gate: Gate, command: &C) -> Outcome {
+    let shop = Shop::asking(global).await?;
+    let previewed = shop.pca.preview(command, &shop.call).await;
+    judge(gate, previewed).map(|preview| crate::output::dry_run(&preview))
+}
+
+/// Joins what the words broke and what the rules found.
+pub fn judge<T>(gate: Gate, found: Result<T, pca_core::service::Error>) -> Result<T, Failure> {
+    match found {
+        Ok(found) if gate.is_open() => Ok(found),
+        Ok(_) => Err(Failure::Refused(gate.reasons(&[]))),
+        Err(error) => match error.refusal().map(Refusal::broken) {
+            Some(broken) => Err(Failure::Refused(gate.reasons(broken))),
+            None => Err(error.into()),
+        },
+    }
+}
+
+/// The answer of a command; says so if it had been done before.
+pub fn told<A>(done: Done<A>) -> A {
+    if done.repeated {
+        say("done before, under the same idempotency key");
+    }
+    done.answer
+}
+
+fn assemble(store: Arc<dyn EventStore>, keys: Arc<dyn KeyStore>, clock: Arc<dyn Clock>) -> Pca {
+    Pca::new(Parts {
+        store,
+        keys,
+        clock,
+        entropy: Arc::new(OsEntropy),
+        authorizer: Arc::new(OneAdministrator),
+        journal: Arc::default(),
+        recorder: None,
+    })
+}
+
+/// Who calls, why, and at what time.
+pub fn call(global: &Global) -> Call {
+    let mut call = Call::by(person::operating_system_user());
+    if let Some(actor) = &global.actor {
+        call = call.claiming(actor);
+    }
+    if let Some(reason) = &global.because {
+        call = call.because(reason);
+    }
+    if let Some(correlation) = &global.correlation {
+        call = call.correlated(correlation);
+    }
+    if let Some(key) = &global.key {
+        call = call.idempotent(key);
+    }
+    if let Some(Time(now)) = global.now {
+        // A time that is given by hand is confirmed by that.
+        call = call.at(now).confirming_clock();
+    }
+    if global.confirm_clock { call.confirming_clock() } else { call }
+}
+
+async fn is_rehearsal(pca: &Pca) -> Result<bool, Failure> {
+    Ok(pca.question(|desk, _| Ok(desk.enterprise()?.is_rehearsal())).await?)
+}
+
+/// Up to where questions see the log.
+async fn limit(global: &Global, log: &FileEventStore) -> Result<Position, Failure> {
+    match global.as_of {
+        None => Ok(Position::MAX),
+        Some(AsOf::Position(position)) => {
+            let head = log.head().await?.position;
+            if position > head {
+                let message = format!("position {position} is asked for, but the log has {head} events");
+                return Err(Failure::refused("L7", "position-not-reached", message));
+            }
+            Ok(position)
+        }
+        Some(AsOf::Time(time)) => {
+            let mut reached = Position::ZERO;
+            loop {
+                let batch = log.follow(reached, 4096).await?;
+                for recorded in &batch {
+                    if recorded.seal().time > time {
+                        return Ok(reached);
+                    }
+                    reached = recorded.seal().last();
+                }
+                if batch.is_empty() {
+                    return Ok(reached);
+                }
+            }
+        }
+    }
+}
+
+fn existing(global: &Global) -> Result<PathBuf, Failure> {
+    if global.store.is_some() {
+        return Err(Failure::trouble("store", "the PostgreSQL store is not part of this build; use --dir DIR"));
+    }
+    let directory = global.dir.join("log");
+    if directory.is_dir() {
+        return Ok(directory);
+    }
+    let message = format!("there is no log at {}; make one with `pca init`, or give --dir DIR", directory.display());
+    Err(Failure::trouble("no-store", message))
+}
+
+fn make_directory(directory: &std::path::Path) -> Result<(), Failure> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    let mut builder = std::fs::DirBuilder::new();
+    let made = builder.recursive(true).mode(0o700).create(directory);
+    made.map_err(|error| Failure::file("making the directory", directory, &error))
+}
+
+fn log_in_use(error: &StoreError) -> bool {
+    matches!(error, StoreError::InUse { .. })
+}
+
+/// Tries until nobody else is in the way, or patience ends.
+fn patiently<T, E>(mut open: impl FnMut() -> Result<T, E>, in_use: impl Fn(&E) -> bool) -> Result<T, E> {
+    let begun = Instant::now();
+    loop {
+        match open() {
+            Err(error) if in_use(&error) && begun.elapsed() < PATIENCE => std::thread::sleep(Duration::from_millis(20)),
+            other => return other,
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! One thing in full.
+
+use pca_core::domain::{CaId, OrderId};
+use pca_core::projection::{Inventory, Orders, QuotaLedger};
+use pca_core::x509::CertificateId;
+use serde_json::Value;
+
+use crate::args::Global;
+use crate::exit::{Answer, Failure, Outcome};
+use crate::replay::replayed;
+use crate::shop::Shop;
+use crate::{output, pem, view};
+
+/// `pca show ID`
+pub async fn show(global: &Global, id: &str) -> Outcome {
+    let shop = Shop::asking(global).await?;
+    if let Ok(ca) = id.parse::<CaId>() {
+        return show_ca(&shop, &ca).await;
+    }
+    if let Ok(certificate) = id.parse::<CertificateId>() {
+        return show_certificate(&shop, &certificate).await;
+    }
+    if let Ok(order) = id.parse::<OrderId>() {
+        let orders: Orders = replayed(&shop.pca).await?;
+        return match orders.order(&order) {
+            Some(entry) => Ok(told(view::order(entry), "")),
+            None => Err(unknown("O6", format!("{order} was never placed"))),
+        };
+    }
+    let id: String = id.chars().filter(|c| !c.is_control()).take(80).collect();
+    Err(unknown("A6", format!("`{id}` is no id: ca_…, crt_… and ord_… can be shown")))
+}
+
+async fn show_ca(shop: &Shop, id: &CaId) -> Outcome {
+    let inventory: Inventory = replayed(&shop.pca).await?;
+    let ledger: QuotaLedger = replayed(&shop.pca).await?;
+    let Some(entry) = inventory.ca_entry(id, shop.now) else { return Err(unknown("C1", format!("nobody has bought {id}"))) };
+    let mut json = view::ca(&entry, &ledger, shop.now);
+    let ca = inventory.ca(id);
+    let pem = ca.and_then(|ca| ca.generation()).map(|generation| pem::certificate(generation.certificate.as_bytes()));
+    if let (Value::Object(fields), Some(ca)) = (&mut json, ca) {
+        let addresses = ca.addresses();
+        fields.insert("intermediates".into(), ca.intermediates().iter().map(CaId::as_str).collect::<Vec<_>>().into());
+        fields.insert("crl_url".into(), addresses.crl_url.clone().into());
+        fields.insert("ocsp_url".into(), addresses.ocsp_url.clone().into());
+        fields.insert("issuer_url".into(), addresses.issuer_url.clone().into());
+        fields.insert("certificate_pem".into(), pem.clone().into());
+    }
+    Ok(told(json, &pem.unwrap_or_default()))
+}
+
+async fn show_certificate(shop: &Shop, id: &CertificateId) -> Outcome {
+    let inventory: Inventory = replayed(&shop.pca).await?;
+    if let Some(entry) = inventory.certificate(id) {
+        let mut json = view::certificate(entry, &inventory, shop.now);
+        let der = shop.pca.question(|desk, _| Ok(desk.certificate(id)?.issued().map(|issued| issued.certificate.clone()))).await?;
+        let pem = der.map(|der| pem::certificate(der.as_bytes()));
+        if let Value::Object(fields) = &mut json {
+            fields.insert("certificate_pem".into(), pem.clone().into());
+        }
+        return Ok(told(json, &pem.unwrap_or_default()));
+    }
+    // A CA's own certificate is shown as the CA.
+    let owner = inventory.cas().find(|ca| ca.generation().is_some_and(|generation| generation.id == *id));
+    match owner.and_then(|ca| ca.id()) {
+        Some(ca) => show_ca(shop, ca).await,
+        None => Err(unknown("A6", format!("nobody issued {id}"))),
+    }
+}
+
+fn unknown(rule: &'static str, message: String) -> Failure {
+    Failure::refused(rule, "unknown-id", message)
+}
+
+/// Facts for people, from what programs get.
+fn told(json: Value, tail: &str) -> Answer {
+    let mut text = String::new();
+    if let Value::Object(fields) = &json {
+        let shown = fields.iter().filter(|(name, value)| !value.is_null() && *name != "certificate_pem");
+        let facts: Vec<(&str, String)> = shown.map(|(name, value)| (name.as_str(), plain(name, value))).collect();
+        text = output::facts(facts);
+    }
+    if !tail.is_empty() {
+        text.push('\n');
+        text.push_str(tail);
+    }
+    Answer::new(json, text)
+}
+
+fn plain(name: &str, value: &Value) -> String {
+    match value {
+        Value::String(text) if matches!(name, "state" | "status") => output::state(text),
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(|item| plain("", item)).collect::<Vec<_>>().join(", "),
+        Value::Object(fields) => {
+            let facts = fields.iter().map(|(name, value)| format!("{name} {}", plain("", value)));
+            facts.collect::<Vec<_>>().join(", ")
+        }
+        other => other.to_string(),
+    }
+}

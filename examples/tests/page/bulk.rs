@@ -1,0 +1,138 @@
+//! Many certificates: bulk, many processes, and processes that are killed.
+
+use std::io::BufRead as _;
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use crate::kit::{Desk, text};
+
+fn lines(desk: &Desk, name: &str) -> Vec<Value> {
+    let text = std::fs::read_to_string(desk.path(name)).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn each_request_of_a_bulk_stands_for_itself() {
+    let desk = Desk::new();
+    let pair = desk.pair("ecc", 4);
+    let long = format!("{{\"kind\":\"server\",\"dns\":[\"{}\"]}}", "x".repeat(70_000));
+    desk.write(
+        "requests.jsonl",
+        format!(
+            "{}\n{}\n\n{}\n{long}\n{}\n{}\n{}\n{}\n",
+            r#"{"kind":"server","dns":["a.example.com"],"ip":["10.0.0.1"],"days":30}"#,
+            r#"{"kind":"server","dns":["a_b"],"algorithm":"rsa-1024"}"#,
+            "nonsense",
+            r#"{"kind":"client","cn":"Ada Lovelace","email":["ada@example.com"],"algorithm":"ecdsa-p384"}"#,
+            r#"{"kind":"server","dns":["b.example.com"],"days":0}"#,
+            r#"{"kind":"server","dns":["b.example.com"],"holder":"B","labels":{"k":"v"}}"#,
+            r#"{"kind":"server","dns":["c.example.com"]}"#,
+        ) + r#"{"kind":"server","dns":["d.example.com"]}"#,
+    );
+    let run = desk.yes(&["issue", "bulk", &pair.intermediate, "requests.jsonl", "--out", "out.jsonl", "--key", "monday"]);
+    assert_eq!((&run["issued"], &run["refused"]), (&4.into(), &5.into()));
+    let told = lines(&desk, "out.jsonl");
+    let numbers: Vec<u64> = told.iter().map(|line| line["line"].as_u64().unwrap()).collect();
+    assert_eq!(numbers, [1, 2, 4, 5, 6, 7, 8, 9, 10], "in order, an empty line aside");
+    let rules = |line: &Value| -> Vec<String> {
+        let broken = line["refused"].as_array().map(Vec::as_slice).unwrap_or_default();
+        broken.iter().map(|broken| text(&broken["rule"])).collect()
+    };
+    assert_eq!(told.iter().map(rules).collect::<Vec<_>>(), [&[][..], &["O3", "I4"], &["I8"], &["G4"], &[], &["C5"], &[], &[], &["Q2"]]);
+    for line in told.iter().filter(|line| line["refused"].is_null()) {
+        assert_eq!(desk.yes(&["show", &text(&line["certificate"])])["serial"], line["serial"]);
+    }
+    // Again under the same key: nothing is issued twice, and the answers are the same.
+    let again = desk.yes(&["issue", "bulk", &pair.intermediate, "requests.jsonl", "--out", "again.jsonl", "--key", "monday"]);
+    assert_eq!(again["issued"], 4);
+    assert_eq!(desk.yes(&["list", "certificates"]).as_array().unwrap().len(), 4);
+    let certificates = |name: &str| lines(&desk, name).iter().map(|line| line["certificate"].clone()).collect::<Vec<_>>();
+    assert_eq!(certificates("out.jsonl"), certificates("again.jsonl"));
+    desk.write("none.jsonl", "nonsense\n");
+    assert_eq!(desk.run(&["issue", "bulk", &pair.intermediate, "none.jsonl"]).code, 1);
+    assert_eq!(desk.run(&["issue", "bulk", "garbage", "requests.jsonl"]).rules(), ["I1", "I4"]);
+    assert_eq!(desk.run(&["issue", "bulk", &pair.intermediate, "absent.jsonl"]).error(), "file");
+    assert_eq!(desk.run(&["issue", "bulk", &pair.intermediate, "requests.jsonl", "--out", "no/where"]).error(), "file");
+    desk.yes(&["verify"]);
+}
+
+#[test]
+fn all_or_nothing() {
+    let desk = Desk::new();
+    let pair = desk.pair("ecc", 3);
+    let request = |name: &str| format!("{{\"kind\":\"server\",\"dns\":[\"{name}\"]}}\n");
+    desk.write("four.jsonl", ["a", "b", "c", "d"].map(|name| request(&format!("{name}.example.com"))).concat());
+    desk.no(&["issue", "bulk", &pair.intermediate, "four.jsonl", "--atomic"], &["Q2"]);
+    desk.write("bad.jsonl", format!("{}{}nonsense\n", request("a.example.com"), request("a_b")));
+    let run = desk.no(&["issue", "bulk", &pair.intermediate, "bad.jsonl", "--atomic", "--out", "out.jsonl"], &["I4", "I8"]);
+    assert!(run.stdout.contains("line 3"), "{run:?}");
+    desk.write("three.jsonl", ["a", "b", "c"].map(|name| request(&format!("{name}.example.com"))).concat());
+    let issued = desk.yes(&["issue", "bulk", &pair.intermediate, "three.jsonl", "--atomic", "--out", "out.jsonl"]);
+    assert_eq!((&issued["issued"], &issued["refused"]), (&3.into(), &0.into()));
+    assert_eq!(lines(&desk, "out.jsonl").len(), 3);
+}
+
+#[test]
+fn processes_side_by_side_spend_no_unit_twice() {
+    let desk = Desk::new();
+    let pair = desk.pair("ecc", 5);
+    let children: Vec<_> = (0..8)
+        .map(|number| {
+            let name = format!("h{number}.example.com");
+            let mut command = desk.command(&["issue", "server", &pair.intermediate, "--dns", &name]);
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+        })
+        .collect();
+    let mut codes: Vec<i32> = children.into_iter().map(|child| child.wait_with_output().unwrap().status.code().unwrap()).collect();
+    codes.sort_unstable();
+    assert_eq!(codes, [0, 0, 0, 0, 0, 1, 1, 1]);
+    assert_eq!(desk.yes(&["show", &pair.intermediate])["quota"]["remaining"], 0);
+    desk.yes(&["verify"]);
+}
+
+#[test]
+fn what_a_killed_process_reported_exists() {
+    let desk = Desk::new();
+    let pair = desk.pair("ecc", 0);
+    desk.yes(&["buy", "quota", "--root", &pair.root, "--count", "100000"]);
+    desk.yes(&["assign", &pair.intermediate, "100000"]);
+    let requests: String = (0..20_000).map(|number| format!("{{\"kind\":\"server\",\"dns\":[\"h{number}.example.com\"]}}\n")).collect();
+    desk.write("many.jsonl", requests);
+    let mut reported = Vec::new();
+    for round in 1..=3 {
+        let out = format!("out-{round}.jsonl");
+        let mut child = desk
+            .command(&["issue", "bulk", &pair.intermediate, "many.jsonl", "--out", &out])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        // Killed in the middle: as soon as a few certificates were reported.
+        loop {
+            let length = std::fs::metadata(desk.path(&out)).map(|metadata| metadata.len()).unwrap_or_default();
+            if length > 20_000 * round || child.try_wait().unwrap().is_some() {
+                break;
+            }
+            std::thread::yield_now();
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let file = std::fs::File::open(desk.path(&out)).unwrap();
+        let lines: Vec<String> = std::io::BufReader::new(file).lines().map(Result::unwrap).collect();
+        reported.extend(lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok()));
+    }
+    assert!(!reported.is_empty());
+    // The next command heals what was torn; questions may ask before.
+    assert_eq!(desk.yes(&["verify"])["ok"], true);
+    desk.yes(&["keys", "sweep"]);
+    let listed = desk.yes(&["list", "certificates"]);
+    let there: std::collections::HashSet<String> = listed.as_array().unwrap().iter().map(|entry| text(&entry["certificate"])).collect();
+    for line in &reported {
+        assert!(there.contains(&text(&line["certificate"])), "{line}");
+    }
+    let quota = desk.yes(&["show", &pair.intermediate])["quota"].clone();
+    assert_eq!(quota["consumed"].as_u64().unwrap(), there.len() as u64);
+    let verified = desk.yes(&["verify"]);
+    assert_eq!((&verified["ok"], &verified["orphaned_keys"]), (&true.into(), &Value::Array(Vec::new())));
+}

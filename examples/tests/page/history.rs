@@ -1,0 +1,193 @@
+//! The log: what it tells, and that it can be trusted.
+
+use std::io::{Seek as _, Write as _};
+
+use crate::kit::{Desk, text};
+
+#[test]
+fn events_are_json_lines_with_who_when_and_why() {
+    let desk = Desk::new();
+    desk.yes(&["buy", "root", "--family", "ecc", "--because", "growth", "--correlation", "ticket-7"]);
+    let run = desk.run(&["log"]);
+    assert_eq!(run.code, 0);
+    let events: Vec<serde_json::Value> = run.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let positions: Vec<u64> = events.iter().map(|event| event["position"].as_u64().unwrap()).collect();
+    assert_eq!(positions, (1..=events.len() as u64).collect::<Vec<_>>(), "without gaps");
+    let last = events.last().unwrap();
+    assert_eq!((text(&last["kind"]), text(&last["reason"]), text(&last["correlation"])), ("RootOrdered".into(), "growth".into(), "ticket-7".into()));
+    assert!(text(&last["time"]).ends_with('Z'));
+    let after = desk.run(&["log", "--after", "1"]).stdout;
+    assert_eq!(after.lines().count(), events.len() - 2, "whole commits");
+    assert_eq!(desk.run(&["log", "--as-of", "2"]).stdout.lines().count(), 2);
+}
+
+#[test]
+fn questions_need_no_passphrase_and_no_lock_and_see_earlier_times() {
+    let desk = Desk::new();
+    let before = desk.yes(&["verify"])["events"].as_u64().unwrap();
+    let pair = desk.pair("ecc", 3);
+    let id = desk.server(&pair, "a.example.com");
+    let ask = |args: &[&str]| {
+        let run = desk.run_with(args, |command| {
+            command.env_remove("PCA_PASSPHRASE");
+        });
+        assert_eq!(run.code, 0, "{args:?}: {run:?}");
+        run
+    };
+    let lists = ["cas", "certificates", "orders", "quota"];
+    lists.map(|kind| ask(&["list", kind]));
+    for question in [&["show", id.as_str()][..], &["show", &pair.root], &["show", &pair.order], &["verify"], &["log"], &["policy", "show"], &["preview", "reset", &pair.root], &["refund", &pair.order, "--eligible", "--as-of", "3"]] {
+        ask(question);
+    }
+    assert_eq!(ask(&["list", "cas", "--as-of", &before.to_string()]).json().as_array().unwrap().len(), 0);
+    assert_eq!(ask(&["list", "cas", "--as-of", "3"]).json().as_array().unwrap()[0]["state"], "not-enabled");
+    assert_eq!(ask(&["list", "cas", "--as-of", "2000-01-01T00:00:00Z"]).json().as_array().unwrap().len(), 0);
+    assert_eq!(ask(&["list", "cas", "--as-of", "2999-01-01T00:00:00Z"]).json().as_array().unwrap().len(), 2);
+    let quota = |at: &str| ask(&["show", &pair.intermediate, "--as-of", at]).json()["quota"]["assigned"].clone();
+    assert_eq!((quota("5"), quota("6")), (0.into(), 3.into()));
+    desk.no(&["list", "cas", "--as-of", "999"], &["L7"]);
+    let commit = desk.run_with(&["assign", &pair.intermediate, "1"], |command| {
+        command.env_remove("PCA_PASSPHRASE");
+    });
+    assert_eq!((commit.code, commit.error().as_str()), (3, "passphrase"));
+    // Nothing secret lies beside the keys, and what lies there is closed to others.
+    let secret = std::fs::read_to_string(desk.path("pca-data/keys/store")).unwrap_or_default();
+    assert!(!secret.contains(crate::kit::PASSPHRASE));
+    assert_eq!(crate::kit::mode(&desk.path("pca-data/keys")) & 0o077, 0);
+}
+
+#[test]
+fn a_dry_run_tells_events_and_changes_nothing() {
+    let desk = Desk::new();
+    let pair = desk.pair("ecc", 2);
+    let id = desk.server(&pair, "a.example.com");
+    let digest = text(&desk.yes(&["preview", "reset", &pair.intermediate])["digest"]);
+    desk.write("policy.json", "{\"free_certificates\": 3}");
+    desk.write("bulk.jsonl", "{\"kind\":\"server\",\"dns\":[\"b.example.com\"]}\nnonsense\n");
+    let before = desk.head();
+    let keys = || {
+        let mut names: Vec<_> = std::fs::read_dir(desk.path("pca-data/keys")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    let keys_before = keys();
+    for (command, kind) in [
+        (&["buy", "root", "--family", "rsa"][..], "RootOrdered"),
+        (&["buy", "quota", "--root", &pair.root, "--count", "5"], "QuotaOrdered"),
+        (&["buy", "intermediate", "--root", &pair.root], "IntermediateOrdered"),
+        (&["assign", &pair.intermediate, "1"], "QuotaAssigned"),
+        (&["extend", &pair.root, "--term", "1m"], "TermExtended"),
+        (&["configure", &pair.root, "--crl-url", "http://x.example/r.crl"], "CaConfigured"),
+        (&["policy", "adopt", "policy.json"], "PolicyAdopted"),
+        (&["issue", "server", &pair.intermediate, "--dns", "b.example.com"], "CertificateIssued"),
+        (&["download", &id, "--format", "pem", "--out", "x", "--with-key", "--plain-key"], "KeyDelivered"),
+        (&["revoke", &id], "CertificateRevoked"),
+        (&["crl", &pair.intermediate, "--out", "x.crl"], "CrlPublished"),
+        (&["disable", &pair.intermediate], "CaDisabled"),
+        (&["reset", &pair.intermediate, "--confirm", &digest], "CaReset"),
+    ] {
+        let run = desk.run_with(&[command, &["--dry-run"]].concat(), |process| {
+            process.env_remove("PCA_PASSPHRASE");
+        });
+        assert_eq!(run.code, 0, "{command:?}: {run:?}");
+        let json = run.json();
+        assert_eq!(json["dry_run"], true, "{command:?}");
+        let kinds: Vec<String> = json["events"].as_array().unwrap().iter().map(|event| text(&event["kind"])).collect();
+        assert!(kinds.contains(&kind.to_owned()), "{command:?}: {kinds:?}");
+    }
+    let bulk = desk.yes(&["issue", "bulk", &pair.intermediate, "bulk.jsonl", "--dry-run", "--out", "out.jsonl"]);
+    assert_eq!((&bulk["issued"], &bulk["refused"]), (&1.into(), &1.into()));
+    desk.no(&["assign", &pair.intermediate, "99", "--dry-run"], &["Q1"]);
+    assert_eq!((desk.head(), keys()), (before, keys_before));
+    for made in ["x", "x.crl", "out.jsonl"] {
+        assert!(!desk.path(made).exists(), "{made}");
+    }
+}
+
+#[test]
+fn the_same_key_and_request_are_done_once() {
+    let desk = Desk::new();
+    let first = desk.yes(&["buy", "root", "--family", "ecc", "--key", "monday"]);
+    let again = desk.yes(&["buy", "root", "--family", "ecc", "--key", "monday"]);
+    assert_eq!(first, again);
+    assert_eq!(desk.yes(&["list", "cas"]).as_array().unwrap().len(), 2);
+    desk.no(&["buy", "root", "--family", "rsa", "--key", "monday"], &["O6"]);
+    let other = desk.run(&["buy", "root", "--family", "ecc", "--key", "monday", "--actor", "ada"]);
+    assert_eq!(other.rules(), ["O6"], "the actor is part of the request");
+    let pair = desk.pair("ecc", 3);
+    let issue = ["issue", "server", &pair.intermediate, "--dns", "a.example.com", "--key", "tuesday"];
+    assert_eq!(desk.yes(&issue), desk.yes(&issue));
+    assert_eq!(desk.yes(&["show", &pair.intermediate])["quota"]["consumed"], 1);
+}
+
+#[test]
+fn damage_is_told_and_a_torn_tail_is_not_damage() {
+    let desk = Desk::new();
+    desk.pair("ecc", 3);
+    let log = desk.path("pca-data/log");
+    let segment = || {
+        let mut files: Vec<_> = std::fs::read_dir(&log).unwrap().map(|entry| entry.unwrap().path()).collect();
+        files.sort_by_key(|path| std::fs::metadata(path).unwrap().len());
+        files.pop().unwrap()
+    };
+    let sound = std::fs::read(segment()).unwrap();
+    let events = desk.yes(&["verify"])["events"].clone();
+    for at in [700, 1500, 2500] {
+        let mut flipped = sound.clone();
+        flipped[at] ^= 0x10;
+        std::fs::write(segment(), &flipped).unwrap();
+        let run = desk.run(&["verify"]);
+        assert_eq!((run.code, &run.json()["ok"]), (3, &false.into()), "an octet at {at}: {run:?}");
+        assert_eq!(desk.run(&["list", "cas"]).error(), "damaged", "an octet at {at}");
+        assert_eq!(desk.run(&["buy", "root", "--family", "ecc"]).error(), "damaged");
+        assert_eq!(std::fs::read(segment()).unwrap(), flipped, "nothing is repaired");
+    }
+    std::fs::write(segment(), &sound).unwrap();
+    let verified = desk.yes(&["verify"]);
+    assert_eq!((&verified["events"], &verified["ok"]), (&events, &true.into()));
+    // A head that was kept elsewhere finds a log whose end was cut off.
+    let head = text(&verified["head"]);
+    let mut file = std::fs::OpenOptions::new().write(true).open(segment()).unwrap();
+    file.seek(std::io::SeekFrom::Start(0)).unwrap();
+    file.write_all(&sound).unwrap();
+    assert_eq!(desk.yes(&["verify", "--expect", &head])["ok"], true);
+}
+
+#[test]
+fn keys_are_checked_swept_and_put_under_another_passphrase() {
+    let desk = Desk::new();
+    let pair = desk.pair("ecc", 2);
+    desk.server(&pair, "a.example.com");
+    assert_eq!(desk.yes(&["verify"])["keys"], 3);
+    assert_eq!(desk.yes(&["keys", "sweep"])["destroyed"].as_array().unwrap().len(), 0);
+    let short = desk.write("short.txt", "short");
+    desk.no(&["passphrase", "--new-passphrase-file", &short], &["K5"]);
+    let before = desk.head();
+    let new = desk.write("new.txt", "entirely different words\n");
+    desk.yes(&["passphrase", "--new-passphrase-file", &new]);
+    assert_eq!(desk.head(), before, "the log is not touched");
+    assert_eq!(desk.run(&["assign", &pair.intermediate, "1"]).error(), "wrong-passphrase");
+    desk.yes(&["assign", &pair.intermediate, "1", "--passphrase-file", &new]);
+    let verified = desk.run(&["verify", "--passphrase-file", &new]);
+    assert_eq!((verified.code, &verified.json()["keys"]), (0, &3.into()), "{verified:?}");
+    // A key that is gone is found.
+    let keys = desk.path("pca-data/keys");
+    let pem = std::fs::read_dir(keys).unwrap().map(|entry| entry.unwrap().path()).find(|path| path.extension().is_some_and(|e| e == "pem"));
+    std::fs::remove_file(pem.unwrap()).unwrap();
+    let run = desk.run(&["verify", "--passphrase-file", &new]);
+    assert_eq!((run.code, &run.json()["ok"]), (3, &false.into()), "{run:?}");
+}
+
+#[test]
+fn a_policy_is_shown_adopted_and_refused() {
+    let desk = Desk::new();
+    assert_eq!(desk.yes(&["policy", "show"])["free_certificates"], 10);
+    desk.write("policy.json", "{\"free_certificates\": 3, \"max_validity_days\": 30}");
+    assert_eq!(desk.yes(&["policy", "adopt", "policy.json"])["free_certificates"], 3);
+    assert_eq!(desk.yes(&["policy", "show"])["max_validity_days"], 30);
+    assert_eq!(desk.yes(&["policy", "show", "--as-of", "2"])["free_certificates"], 10);
+    desk.write("bad.json", "{\"backdate_seconds\": 99999}");
+    assert_eq!(desk.run(&["policy", "adopt", "bad.json"]).code, 1);
+    assert_eq!(desk.run(&["policy", "adopt", "absent.json"]).error(), "file");
+    assert_eq!(desk.yes(&["profile", "list"])["profiles"].as_array().unwrap().len(), 3);
+}

@@ -1,0 +1,171 @@
+//! Words: what is understood, what is not, and what comes later.
+
+use crate::kit::{Desk, pca};
+
+#[test]
+fn words_that_are_not_of_the_page_are_exit_2() {
+    let desk = Desk::new();
+    let ca = "ca_aaaaaaaaaaaaaaaa";
+    for words in [
+        &["fly"][..],
+        &["buy"],
+        &["buy", "shoes"],
+        &["buy", "root"],
+        &["buy", "root", "--family", "wood"],
+        &["buy", "root", "--family", "ecc", "--term", "soon"],
+        &["buy", "root", "--family", "ecc", "--paid", "lots"],
+        &["buy", "root", "--family", "ecc", "--now", "tomorrow"],
+        &["buy", "root", "--family", "ecc", "--wings"],
+        &["buy", "quota", "--root", ca, "--count", "many"],
+        &["assign", ca],
+        &["assign", ca, "1.5"],
+        &["enable", ca, "--cn", "X", "--algorithm", "wood"],
+        &["enable", ca, "--cn", "X", "--years", "1", "--days", "1"],
+        &["enable", ca, "--upload-certificate", "x"],
+        &["issue", "server", ca, "--dns", "a.example", "--label", "novalue"],
+        &["issue", "server", ca, "--dns", "a.example", "--algorithm", "ed25519", "--csr", "x"],
+        &["revoke", "crt_x", "--reason", "boredom"],
+        &["revoke", "crt_x", "--invalidity-date", "2030"],
+        &["download", "crt_x", "--format", "stone", "--out", "x"],
+        &["list", "shoes"],
+        &["list", "certificates", "--status", "bored"],
+        &["list", "certificates", "--serial", "xyz"],
+        &["list", "certificates", "--expires-within", "soon"],
+        &["list", "cas", "--as-of", "yesterday"],
+        &["verify", "--expect", "abc"],
+        &["configure", ca],
+        &["completions", "cobol"],
+    ] {
+        let run = desk.run(words);
+        assert_eq!(run.code, 2, "{words:?}: {run:?}");
+        assert_eq!(run.error(), "usage", "{words:?}");
+        let plain = desk.plain(words);
+        assert_eq!((plain.code, plain.stdout.as_str()), (2, ""), "{words:?}: {plain:?}");
+        assert!(!plain.stderr.is_empty(), "{words:?}");
+    }
+    desk.write("policy.json", "{\"free_shoes\": 1}");
+    assert_eq!(desk.run(&["policy", "adopt", "policy.json"]).code, 2);
+}
+
+#[test]
+fn what_comes_later_is_refused_with_its_rule() {
+    let desk = Desk::new();
+    for (words, rule) in [
+        (&["renew", "crt_x", "--csr", "x"][..], "A4"),
+        (&["ocsp", "ca_x", "--request", "x", "--out", "y"], "A3"),
+        (&["due", "--within", "30d"], "A6"),
+        (&["prove", "3"], "L6"),
+        (&["backup", "x"], "L6"),
+        (&["export", "x"], "L6"),
+        (&["import", "x"], "L6"),
+        (&["check-chain", "--leaf", "x", "--trust", "y"], "I6"),
+        (&["renew-ca", "ca_x", "--new-key"], "C11"),
+        (&["cross-sign", "ca_x", "--by", "ca_y"], "C11"),
+        (&["profile", "add", "x"], "I2"),
+    ] {
+        desk.no(words, &[rule]);
+    }
+    let pair = desk.buy("ecc");
+    desk.no(&["enable", &pair.root, "--cn", "X", "--permit-dns", "a.example", "--exclude-ip", "10.0.0.0/8"], &["C6"]);
+    desk.no(&["enable", &pair.root, "--cn", "X", "--request-csr", "x"], &["C2"]);
+    desk.yes(&["enable", &pair.root, "--cn", "X"]);
+    desk.no(&["crl", &pair.root, "--out", "x", "--delta"], &["A3"]);
+    for format in ["pkcs7", "jks", "apache", "tomcat", "iis", "haproxy"] {
+        desk.no(&["download", &pair.root, "--format", format, "--out", "x"], &["A1"]);
+    }
+}
+
+/// Every command, and every command below it.
+fn commands() -> Vec<Vec<&'static str>> {
+    let plain = "init buy enable assign extend configure policy profile issue download revoke unhold crl preview reset \
+                 revoke-ca disable reenable refund remove list show log verify passphrase keys completions";
+    let mut commands: Vec<Vec<&str>> = plain.split_whitespace().map(|word| vec![word]).collect();
+    for (above, below) in [
+        ("buy", "root intermediate quota"),
+        ("policy", "show adopt"),
+        ("profile", "list"),
+        ("issue", "server client profile bulk"),
+        ("keys", "sweep"),
+    ] {
+        commands.extend(below.split_whitespace().map(|below| vec![above, below]));
+    }
+    commands
+}
+
+#[test]
+fn every_command_and_option_has_a_help_that_says_something() {
+    for command in commands() {
+        let output = pca().args(&command).arg("--help").output().unwrap();
+        assert!(output.status.success(), "{command:?}");
+        let help = String::from_utf8(output.stdout).unwrap();
+        assert!(help.lines().next().is_some_and(|line| line.len() > 10), "{command:?}: {help}");
+        // An option whose line ends with its own name has no words of its own.
+        let lines: Vec<&str> = help.lines().collect();
+        for (number, line) in lines.iter().enumerate() {
+            let option = line.trim_start();
+            if option.starts_with("--") && option.split_whitespace().count() <= 2 {
+                let next = lines.get(number + 1).unwrap_or(&"");
+                assert!(next.starts_with("          ") && !next.trim().is_empty(), "{command:?}: {line} has no help:\n{help}");
+            }
+        }
+        if command.len() == 2 || !["buy", "policy", "profile", "issue", "keys"].contains(&command[0]) {
+            let needs_none = ["show", "sweep", "list"].contains(command.last().unwrap());
+            assert!(needs_none || help.contains("xample"), "{command:?} shows no example:\n{help}");
+        }
+    }
+    let help = String::from_utf8(pca().arg("--help").output().unwrap().stdout).unwrap();
+    for command in commands().iter().filter(|command| command.len() == 1) {
+        assert!(help.contains(&format!("  {} ", command[0])) || help.contains(&format!("  {}\n", command[0])), "{command:?}");
+    }
+    assert!(pca().arg("--version").output().unwrap().status.success());
+}
+
+#[test]
+fn global_options_stand_before_or_after_the_command() {
+    let desk = Desk::new();
+    let there = desk.path("elsewhere");
+    let there = there.to_str().unwrap();
+    desk.yes(&["--dir", there, "init"]);
+    desk.yes(&["buy", "--dir", there, "root", "--family", "ecc", "--actor", "ada", "--because", "new year"]);
+    assert_eq!(desk.yes(&["list", "cas", "--dir", there]).as_array().unwrap().len(), 2);
+    assert_eq!(desk.yes(&["list", "cas"]).as_array().unwrap().len(), 0);
+    let log = desk.run(&["--dir", there, "log"]).stdout;
+    let last: serde_json::Value = serde_json::from_str(log.lines().last().unwrap()).unwrap();
+    assert_eq!((&last["claimed_actor"], &last["reason"]), (&"ada".into(), &"new year".into()));
+    let me = String::from_utf8(std::process::Command::new("id").arg("-un").output().unwrap().stdout).unwrap();
+    assert_eq!(last["actor"], me.trim(), "the operating system's user always");
+    let spoofed = desk.run_with(&["--dir", there, "buy", "root", "--family", "ecc"], |command| {
+        command.env("USER", "mallory").env("LOGNAME", "mallory");
+    });
+    assert_eq!(spoofed.code, 0);
+    assert!(!desk.run(&["--dir", there, "log"]).stdout.contains("mallory"));
+}
+
+#[test]
+fn completions_are_scripts() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let desk = Desk::empty();
+        let run = desk.plain(&["completions", shell]);
+        assert_eq!(run.code, 0);
+        assert!(run.stdout.contains("revoke-ca"), "{shell}");
+    }
+}
+
+#[test]
+fn people_get_tables_a_tree_and_no_colours_in_a_pipe() {
+    let desk = Desk::new();
+    let pair = desk.pair("ecc", 5);
+    desk.server(&pair, "oa.example.com");
+    let tree = desk.plain(&["list", "cas"]).stdout;
+    assert!(tree.contains("└─ ") && tree.contains("quota ") && tree.contains("4 of 5 left"), "{tree}");
+    for kind in ["cas", "certificates", "orders", "quota"] {
+        let run = desk.plain(&["list", kind]);
+        assert!(run.code == 0 && !run.stdout.contains('\u{1b}') && run.stdout.contains(&pair.root[..3]), "{run:?}");
+        let csv = desk.plain(&["list", kind, "--csv"]).stdout;
+        let columns = csv.lines().next().unwrap().split(',').count();
+        assert!(columns > 5 && csv.lines().count() > 1, "{csv}");
+    }
+    let refused = desk.plain(&["assign", &pair.intermediate, "0"]);
+    assert_eq!((refused.code, refused.stdout.as_str()), (1, ""));
+    assert!(refused.stderr.contains("Q1"), "{refused:?}");
+}
