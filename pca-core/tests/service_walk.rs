@@ -4,9 +4,7 @@
 mod service_support;
 
 use pca_core::delivery::{Format, Options};
-use pca_core::domain::ca::{
-    CaState, DisableCa, EnableByUpload, Ending, ReenableCa, RemoveCa, ResetCa,
-};
+use pca_core::domain::ca::{CaState, DisableCa, EnableByUpload, Ending, ReenableCa, RemoveCa, ResetCa};
 use pca_core::domain::certificate::{
     IssueAtomically, IssueCertificate, KeySource, NameRequest, ReleaseHold, RemoveCertificate, RevokeCertificate,
     Status, effective_status,
@@ -65,13 +63,18 @@ fn listed(crl: &ParsedCrl, id: CertificateId) -> Option<RevocationReason> {
 }
 
 /// An upload for a CA: a root's own certificate, or one that the root's key signed.
-fn upload(site: &Site, ca: &CaId, issuer: Option<(&PrivateKey, &[u8])>, key: &PrivateKey, name: &str) -> EnableByUpload {
+fn upload(
+    site: &Site,
+    ca: &CaId,
+    issuer: Option<(&PrivateKey, &[u8])>,
+    key: &PrivateKey,
+    name: &str,
+) -> EnableByUpload {
     let subject = SubjectFields::common(name).to_name(CommonName::Required).unwrap();
     let validity = Validity::for_years(site.pca.unblocked().now(), 2).unwrap();
     let path_length = issuer.map(|_| 0);
     let serial = SerialNumber::from_random([u8::try_from(name.len()).unwrap(); 10]);
-    let certificate =
-        CaCertificate { serial, validity, subject: &subject, public_key: key.public_key(), path_length };
+    let certificate = CaCertificate { serial, validity, subject: &subject, public_key: key.public_key(), path_length };
     let (tbs, signer) = match issuer {
         None => (certificate.root_tbs(), key),
         Some((signer, issuer)) => {
@@ -196,7 +199,8 @@ fn download_everything(
         recipient: "ops@example.com".into(),
         destroy_key: false,
     };
-    let (before, keyed) = (site.position(), [Format::Pem, Format::Pkcs8, Format::Pkcs12, Format::Nginx, Format::Browser]);
+    let (before, keyed) =
+        (site.position(), [Format::Pem, Format::Pkcs8, Format::Pkcs12, Format::Nginx, Format::Browser]);
     for format in keyed {
         let delivery = site.pca.download(&download(www.id, format, true), &by()).unwrap_or_else(|error| {
             panic!("{format}: {error}");
@@ -251,13 +255,7 @@ fn revocations(
 }
 
 /// The refund of a further intermediate, and the end of everything.
-fn removals(
-    site: &Site,
-    root: &CaId,
-    oa: &CaId,
-    bob: &pca_core::domain::certificate::Issued,
-    alive: &CertificateId,
-) {
+fn removals(site: &Site, root: &CaId, oa: &CaId, bob: &pca_core::domain::certificate::Issued, alive: &CertificateId) {
     site.run(RemoveCertificate { id: bob.id });
     assert_eq!(site.refused(RemoveCertificate { id: *alive }), ["A5 still-in-force"]);
 
@@ -372,7 +370,8 @@ fn a_bulk_is_in_order_each_for_itself_or_all_or_nothing() {
         let too_many = requests(&["a.example"; 6]);
         let refused = site.pca.issue_atomically(IssueAtomically { requests: too_many }, &by()).unwrap_err();
         assert!(reasons(&refused).contains(&"Q2 no-quota-left".to_string()), "{refused}");
-        let done = site.pca.issue_atomically(IssueAtomically { requests: requests(&["a.example", "b.example"]) }, &by());
+        let done =
+            site.pca.issue_atomically(IssueAtomically { requests: requests(&["a.example", "b.example"]) }, &by());
         assert_eq!(done.unwrap().answer.len(), 2);
 
         let names = ["c.example", "bad name", "d.example", "e.example", "f.example"];
@@ -404,7 +403,8 @@ fn a_preview_changes_nothing_and_tells_all() {
         assert!(issue.read.iter().any(|stream| stream.category() == "policy"));
         let reset = site.pca.preview(&site.reset(&bought.root, true), &by()).unwrap();
         assert!(reset.events.iter().any(|event| matches!(event, Event::CaReset(_))));
-        let further = BuyIntermediate { root: bought.root.clone(), term: ServiceTerm::years(1), paid: Money::nothing() };
+        let further =
+            BuyIntermediate { root: bought.root.clone(), term: ServiceTerm::years(1), paid: Money::nothing() };
         assert_eq!(site.pca.preview(&further, &by()).unwrap().events.len(), 1);
         let brought = new_key(Algorithm::EcdsaP256);
         let refused = site.pca.preview(&upload(&site, ca, None, &brought, "OA"), &by()).unwrap_err();
@@ -431,7 +431,10 @@ fn following_delivers_what_was_and_what_is_to_come() {
         let pca = site.another();
         let expected = site.log().len() + 3;
         let follower = std::thread::spawn(move || {
-            pca.follow(Position::ZERO).take(expected).map(|recorded| recorded.unwrap().seal().digest).collect::<Vec<_>>()
+            pca.follow(Position::ZERO)
+                .take(expected)
+                .map(|recorded| recorded.unwrap().seal().digest)
+                .collect::<Vec<_>>()
         });
         for number in 0..3 {
             site.pca.issue(server(&bought.intermediate, &format!("{number}.example")), &by()).unwrap();
@@ -472,8 +475,7 @@ fn only_a_rehearsal_takes_its_time_from_the_caller_and_refusals_go_to_the_journa
     assert_eq!((journal.total(), journal.attempts()[0].command), (3, "BuyRoot"));
 
     let site = Site::new(Kind::Memory);
-    let founding =
-        pca_core::domain::enterprise::FoundEnterprise { name: None, rehearsal: true, policy: site.policy() };
+    let founding = pca_core::domain::enterprise::FoundEnterprise { name: None, rehearsal: true, policy: site.policy() };
     let then = pca_core::log::Timestamp::from_secs(1_800_000_000);
     site.pca.execute(founding, &by().at(then)).unwrap();
     site.pca.execute(service_support::buy_root(), &by().at(then.plus_secs(60))).unwrap();

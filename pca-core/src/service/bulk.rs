@@ -12,7 +12,7 @@ use crate::keys::KeyRequest;
 
 use super::issue::{Concluded, Entered, Prepared};
 use super::lane::{Entry, Lane, Reply};
-use super::session::{inconsistent, sign_request};
+use super::session::inconsistent;
 use super::{Call, Done, Error, Pca};
 
 /// How many requests are prepared, signed and committed together.
@@ -64,21 +64,20 @@ impl Pca {
             places.push(place);
         }
         self.prepare_window(&mut places).await;
-        self.sign_window(&mut places).await;
         self.land(&mut places).await;
         places.into_iter().map(|place| self.result(place)).collect()
     }
 
-    /// Decides each request for what must be signed; keys are made all together.
+    /// Finds out what each request needs; keys are made all together.
     async fn prepare_window(&self, places: &mut [Place]) {
         loop {
             let mut wanted: Vec<(usize, KeyRequest, u32)> = Vec::new();
             for (number, place) in places.iter_mut().enumerate() {
                 let Some(entry) = place.entry() else { continue };
-                if !entry.signed.is_empty() {
+                let lane = self.lane(&entry.request);
+                if !entry.wants_preparing(&lane) {
                     continue;
                 }
-                let lane = self.lane(&entry.request);
                 match self.prepare(&lane, entry).await {
                     Ok(Prepared::Ready) => {}
                     Ok(Prepared::Key(request, ordinal)) => wanted.push((number, request, ordinal)),
@@ -102,31 +101,6 @@ impl Pca {
                     Ok(Err(error)) => *place = Place::Over(Err(error.into())),
                     Err(error) => *place = Place::Over(Err(error)),
                 }
-            }
-        }
-    }
-
-    /// Has all that must be signed signed in one batch.
-    async fn sign_window(&self, places: &mut [Place]) {
-        let requests: Vec<_> = places
-            .iter_mut()
-            .filter_map(Place::entry)
-            .flat_map(|entry| entry.signed.iter())
-            .map(|(to_sign, _)| sign_request(to_sign))
-            .collect();
-        let mut signatures = self.inner.keys.sign(&requests).await.into_iter();
-        for place in places {
-            let Some(entry) = place.entry() else { continue };
-            let failure = entry.signed.iter_mut().find_map(|(to_sign, kept)| {
-                let signed = match signatures.next() {
-                    Some(Ok(signature)) => self.inner.check(to_sign, &signature).map(|()| signature),
-                    Some(Err(error)) => Err(error.into()),
-                    None => Err(inconsistent("the key store made too few signatures")),
-                };
-                signed.map(|signature| *kept = signature).err()
-            });
-            if let Some(error) = failure {
-                *place = Place::Over(Err(error));
             }
         }
     }

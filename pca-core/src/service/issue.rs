@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, PoisonError};
 
-use crate::domain::certificate::{IssueCertificate, Issued};
-use crate::domain::{Command, Desk, Evidence, Halt, Need, Plan, Refusal};
+use crate::domain::certificate::{IssueCertificate, Issued, KeySource};
+use crate::domain::{Command, Desk, Evidence, Halt, Need, Plan, Refusal, stream};
 use crate::keys::{KeyId, KeyRequest};
-use crate::log::{Position, Revision, StoreError, World};
+use crate::log::{Position, Revision, StoreError, StreamId, World};
 
 use super::execute::{Carried, reused};
 use super::lane::{Again, Entry, Lane, Reply};
@@ -18,7 +18,7 @@ const ATTEMPTS: u32 = 64;
 
 /// What a request needs before it can be handed to the lane.
 pub(super) enum Prepared {
-    /// A signature, or nothing, since a refusal is in the air, which only the lane can tell.
+    /// Nothing, as far as can be told; if a refusal is in the air, only the lane can tell it.
     Ready,
     /// A new key.
     Key(KeyRequest, u32),
@@ -43,13 +43,12 @@ impl Pca {
     /// Prepares, signs and hands to the lane, until it is done or refused.
     async fn pass(&self, lane: &Lane, mut entry: Box<Entry>, call: &Call) -> Result<Done<Issued>, Error> {
         for _ in 0..ATTEMPTS {
-            while let Prepared::Key(request, ordinal) = self.prepare(lane, &mut entry).await? {
+            if entry.wants_preparing(lane)
+                && let Prepared::Key(request, ordinal) = self.prepare(lane, &mut entry).await?
+            {
                 let made = self.inner.keys.generate(core::slice::from_ref(&request)).await.into_iter().next();
                 entry.evidence.keys.insert(ordinal, made.ok_or_else(|| inconsistent("the key store made no key"))??);
             }
-            let to_sign: Vec<_> = entry.signed.iter().map(|(to_sign, _)| to_sign.clone()).collect();
-            let signatures = self.inner.sign(&to_sign).await?;
-            entry.signed = to_sign.into_iter().zip(signatures).collect();
             let reply = lane.submit(entry);
             let reply = lane.wait(&self.inner, reply).await.map_err(|_| inconsistent("the lane forgot a request"))?;
             entry = match self.conclude(reply).await? {
@@ -85,21 +84,27 @@ impl Pca {
         }
         let (context, metadata) = self.draw(name, false, identity.commit, call).await?;
         let (evidence, beside, signed) = (Evidence::default(), World::default(), Vec::new());
-        Ok(Entered::New(Box::new(Entry { request, identity, context, metadata, evidence, beside, signed })))
+        let prepared = matches!(request.key, KeySource::Csr(_));
+        let mut entry = Box::new(Entry { request, identity, context, metadata, evidence, beside, signed, prepared });
+        if let Some(stream) = entry.key_stream() {
+            self.load_beside(&mut entry, stream).await?;
+        }
+        Ok(Entered::New(entry))
     }
 
-    /// Decides on the lane's view in order to learn what must be signed; loads what that needs.
+    async fn load_beside(&self, entry: &mut Entry, stream: StreamId) -> Result<(), Error> {
+        let read = self.inner.store.read(&[(stream, Revision::ZERO)], Position::MAX).await?;
+        for slice in &read.streams {
+            entry.beside.apply(slice)?;
+        }
+        Ok(())
+    }
+
+    /// Decides on the lane's view in order to learn what the request needs, and loads that.
     pub(super) async fn prepare(&self, lane: &Lane, entry: &mut Entry) -> Result<Prepared, Error> {
         loop {
             match decide(lane, entry) {
-                Ok(plan) => {
-                    entry.signed = plan.to_sign().iter().map(|to_sign| (to_sign.clone(), Vec::new())).collect();
-                    return Ok(Prepared::Ready);
-                }
-                Err(Halt::Refused(_)) => {
-                    entry.signed.clear();
-                    return Ok(Prepared::Ready);
-                }
+                Ok(_) | Err(Halt::Refused(_)) => return Ok(Prepared::Ready),
                 Err(Halt::Needs(Need::Key { ordinal, algorithm, key_use })) => {
                     let id = KeyId::derive(&entry.context.commit, ordinal);
                     return Ok(Prepared::Key(KeyRequest { id, algorithm, key_use }, ordinal));
@@ -107,12 +112,7 @@ impl Pca {
                 Err(Halt::Needs(Need::Stream(stream))) if Lane::shares(&stream) => {
                     lane.load(&self.inner, &stream).await?
                 }
-                Err(Halt::Needs(Need::Stream(stream))) => {
-                    let read = self.inner.store.read(&[(stream, Revision::ZERO)], Position::MAX).await?;
-                    for slice in &read.streams {
-                        entry.beside.apply(slice)?;
-                    }
-                }
+                Err(Halt::Needs(Need::Stream(stream))) => self.load_beside(entry, stream).await?,
                 Err(Halt::Needs(_)) => return Err(inconsistent("issuing asked for what it never needs")),
             }
         }
@@ -128,8 +128,15 @@ impl Pca {
     ) -> Result<Box<Entry>, Error> {
         match why {
             Again::Redraw => entry.context.seed = self.inner.seed()?,
-            Again::Reload => entry.beside = World::default(),
-            Again::Sign | Again::Fetch(_) | Again::Stale => {}
+            Again::Reload => {
+                entry.beside = World::default();
+                entry.prepared = false;
+            }
+            Again::Fetch(need) => {
+                tracing::trace!(?need, "the lane needs more of a request");
+                entry.prepared = false;
+            }
+            Again::Stale => {}
         }
         if *why == Again::Stale || self.inner.is_stale(&entry.context, &lane.view()).await? {
             let (context, metadata) = self.draw(IssueCertificate::NAME, false, entry.identity.commit, call).await?;
@@ -174,6 +181,21 @@ pub(super) enum Entered {
 pub(super) enum Concluded {
     Done(Done<Issued>),
     Again(Box<Entry>, Again),
+}
+
+impl Entry {
+    /// Whether it must be decided outside of the lane first: a key may have to be made, or a stream to be loaded.
+    pub(super) fn wants_preparing(&mut self, lane: &Lane) -> bool {
+        !core::mem::replace(&mut self.prepared, true) || lane.view().is_empty()
+    }
+
+    /// The stream of the request's key, if the request brings one.
+    pub(super) fn key_stream(&self) -> Option<StreamId> {
+        match &self.request.key {
+            KeySource::Csr(csr) => Some(stream::spki(&csr.public_key().digest())),
+            KeySource::Platform(_) => None,
+        }
+    }
 }
 
 fn decide(lane: &Lane, entry: &Entry) -> Result<Plan, Halt> {

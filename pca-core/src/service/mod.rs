@@ -9,6 +9,7 @@ pub mod blocking;
 mod bulk;
 mod call;
 mod download;
+mod driver;
 mod error;
 mod execute;
 mod issue;

@@ -198,9 +198,7 @@ impl Pca {
                 KeyState::Living(KeyOwner::Certificate(id)) => {
                     let certificate = desk.certificate(id)?;
                     match certificate.issued() {
-                        Some(issued) => {
-                            key_end_due(certificate, desk.ca(&issued.ca)?, desk.policy()?, now).is_some()
-                        }
+                        Some(issued) => key_end_due(certificate, desk.ca(&issued.ca)?, desk.policy()?, now).is_some(),
                         None => false,
                     }
                 }
