@@ -82,9 +82,9 @@ fn right_uploads_in_every_form_of_key_are_enabled_and_issue() {
         return;
     }
     let desk = desk();
-    desk.openssl(&["pkcs8", "-topk8", "-in", "ec.key", "-nodes", "-out", "pkcs8.key"]);
+    desk.openssl(&["pkcs8", "-topk8", "-in", "ec.key", "-nocrypt", "-out", "pkcs8.key"]);
     desk.openssl(&["pkcs8", "-topk8", "-in", "ec.key", "-passout", "pass:open sesame", "-out", "encrypted.key"]);
-    desk.openssl(&["pkcs8", "-topk8", "-in", "ec.key", "-nodes", "-outform", "DER", "-out", "pkcs8.der"]);
+    desk.openssl(&["pkcs8", "-topk8", "-in", "ec.key", "-nocrypt", "-outform", "DER", "-out", "pkcs8.der"]);
     let passphrase = desk.write("sesame.txt", "open sesame\n");
     let with = ["--upload-passphrase-file", passphrase.as_str()];
     for (number, (key, more)) in

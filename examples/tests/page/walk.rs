@@ -78,7 +78,13 @@ struct Files {
 }
 
 fn files(desk: &Desk, pair: &Pair, id: &str) -> Files {
-    let path = |id: &str| desk.download(id, "pem", &[]).join(format!("{id}.pem")).to_str().unwrap().to_owned();
+    let path = |id: &str| {
+        let path = desk.path(&format!("out-{id}-pem-0")).join(format!("{id}.pem"));
+        if !path.exists() {
+            desk.download(id, "pem", &[]);
+        }
+        path.to_str().unwrap().to_owned()
+    };
     Files { leaf: path(id), intermediate: path(&pair.intermediate), root: path(&pair.root) }
 }
 

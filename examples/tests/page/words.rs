@@ -160,7 +160,7 @@ fn people_get_tables_a_tree_and_no_colours_in_a_pipe() {
     assert!(tree.contains("└─ ") && tree.contains("quota ") && tree.contains("4 of 5 left"), "{tree}");
     for kind in ["cas", "certificates", "orders", "quota"] {
         let run = desk.plain(&["list", kind]);
-        assert!(run.code == 0 && !run.stdout.contains('\u{1b}') && run.stdout.contains(&pair.root[..3]), "{run:?}");
+        assert!(run.code == 0 && !run.stdout.contains('\u{1b}') && run.stdout.lines().count() > 1, "{run:?}");
         let csv = desk.plain(&["list", kind, "--csv"]).stdout;
         let columns = csv.lines().next().unwrap().split(',').count();
         assert!(columns > 5 && csv.lines().count() > 1, "{csv}");
