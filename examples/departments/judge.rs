@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use crate::Outcome;
 use crate::issuing::{Certificates, OA_HOST, package};
 use crate::place::Place;
-use crate::voice::{chapter, note};
+use crate::voice::chapter;
 
 /// A tool that is installed.
 pub(crate) struct Judge<'a> {
