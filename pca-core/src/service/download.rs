@@ -88,7 +88,8 @@ struct Chain {
 
 impl Pca {
     /// Makes ready what people install. Where a key is handed out, an event that names the recipient is durable before
-    /// this answers.
+    /// this answers. Where the platform's copy is to be destroyed with that and cannot be, the delivery is given all the
+    /// same, and [`sweep_keys`](Self::sweep_keys) destroys it later.
     ///
     /// # Errors
     /// [`Error::Refused`] with every broken rule, or trouble of a store.
@@ -133,12 +134,19 @@ impl Pca {
                 destroy_after: download.destroy_key,
             };
             let delivered = self.execute(command, call).await?.answer;
-            if delivered.destroy_after {
-                self.inner.keys.destroy(&delivered.key).await?;
-                self.execute(ConfirmKeyDestroyed { key: delivered.key }, &call.unkeyed()).await?;
+            if delivered.destroy_after
+                && let Err(error) = self.end_key(delivered.key, call).await
+            {
+                // The delivery is the last one that there can be: it is not lost for that.
+                tracing::warn!(%id, %error, "a delivered key is not destroyed yet; sweep_keys() goes on");
             }
         }
         Ok(delivery)
+    }
+
+    async fn end_key(&self, key: KeyId, call: &Call) -> Result<(), Error> {
+        self.inner.keys.destroy(&key).await?;
+        self.execute(ConfirmKeyDestroyed { key }, &call.unkeyed()).await.map(drop)
     }
 }
 

@@ -80,6 +80,7 @@ impl Pca {
                     tracing::debug!(position = receipt.last.get(), "committed");
                     let Session { context, evidence, .. } = &session;
                     self.record(|| DecisionRecord::of(command, context, evidence, &signatures, &events, receipt));
+                    inner.learn_policy(&mut session.world, &events, &metadata, receipt.time);
                     return Ok(Carried { events, signed, receipt: Some(receipt), repeated: false });
                 }
                 Err(StoreError::Repeated(receipt)) => return self.repeat(receipt).await,

@@ -37,8 +37,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::domain::enterprise::Enterprise;
 use crate::domain::policy::{Policy, VerifyAfterSigning};
-use crate::domain::{CaId, State, stream};
-use crate::log::{CommitId, Position, Receipt, Revision, StreamId, World};
+use crate::domain::{CaId, Event, State, stream};
+use crate::log::{CommitId, Metadata, Position, Receipt, Revision, StreamId, Timestamp, World};
 use crate::ports::{Clock, Entropy, EventStore, KeyStore};
 
 use lane::Lane;
@@ -143,7 +143,7 @@ impl Pca {
 
     /// What the clock shows.
     #[must_use]
-    pub fn now(&self) -> crate::log::Timestamp {
+    pub fn now(&self) -> Timestamp {
         self.inner.clock.now()
     }
 
@@ -177,7 +177,16 @@ impl Inner {
         }
     }
 
-    /// The policy, as of the newest command that looked at it; read once, at the beginning.
+    /// Keeps what a command has changed of the policy: the next one is drawn by it. Only after a commit whose guards
+    /// said that these folds were the newest.
+    fn learn_policy(&self, world: &mut World<State>, events: &[Event], metadata: &Metadata, time: Timestamp) {
+        if events.iter().any(|event| matches!(event, Event::PolicyAdopted(_))) {
+            world.speculate(events, metadata, time);
+            self.learn(world, &stream::policy());
+        }
+    }
+
+    /// The policy, as of the newest command that looked at it or changed it; read once, at the beginning.
     async fn current_policy(&self) -> Result<Policy, Error> {
         let stream = stream::policy();
         if self.known(&stream).is_none() {
@@ -217,8 +226,10 @@ impl Inner {
         let stream = stream::enterprise();
         let mut world = World::default();
         match self.known(&stream) {
-            Some((revision, fold)) => world.insert(stream.clone(), revision, fold),
-            None => {
+            Some((revision, fold)) if matches!(&*fold, State::Enterprise(known) if known.is_founded()) => {
+                world.insert(stream.clone(), revision, fold);
+            }
+            _ => {
                 let read = self.store.read(&[(stream.clone(), Revision::ZERO)], Position::MAX).await?;
                 for slice in &read.streams {
                     world.apply(slice)?;

@@ -1,13 +1,15 @@
 //! What takes several commits: the end of a CA (rule C7), and keys whose end is decided (rule K3).
 
-use crate::domain::ca::{Ca, EndingAnswer, ResetCa, RevokeCa, Step, unfinished};
-use crate::domain::certificate::Certificate;
+use std::collections::BTreeSet;
+
+use crate::domain::ca::{EndingAnswer, ResetCa, RevokeCa, Step, unfinished};
+use crate::domain::certificate::key_end_due;
 use crate::domain::crl::PublishLastCrl;
-use crate::domain::event::KeyOwner;
+use crate::domain::event::{CertificateRemoved, Event, KeyDelivered, KeyDestroyed, KeyOwner};
 use crate::domain::key::{AbandonKey, ConfirmKeyDestroyed, KeyState};
 use crate::domain::{CaId, Command};
 use crate::keys::KeyId;
-use crate::log::{CommitId, Timestamp};
+use crate::log::{CommitId, EventData as _, Payload as _, Position, Timestamp};
 
 use super::session::Session;
 use super::{Call, Done, Error, Pca};
@@ -59,32 +61,70 @@ impl Pca {
         Ok(steps)
     }
 
-    /// Looks through the key store: destroys keys whose end is decided but not carried out, and gives up keys that no
-    /// event names and that are older than `orphaned_before` (rule K3).
+    /// Looks through the key store and the log: destroys keys whose end is due and not carried out (rules K3, K4), gives
+    /// up keys that no event names and that are older than `orphaned_before`, and writes down what was destroyed without
+    /// being written down.
+    ///
+    /// It reads the whole log.
     ///
     /// # Errors
     /// Trouble of the stores.
     pub async fn sweep_keys(&self, orphaned_before: Timestamp, call: &Call) -> Result<Vec<SweptKey>, Error> {
         let mut swept = Vec::new();
         for entry in self.inner.keys.list().await? {
-            let (state, removed) = self.key_standing(&entry.id).await?;
-            let why = match state {
+            let (state, due) = self.key_standing(&entry.id).await?;
+            let confirm = ConfirmKeyDestroyed { key: entry.id.clone() };
+            let why = match &state {
                 KeyState::Unknown if entry.created < orphaned_before => {
                     self.execute(AbandonKey { key: entry.id.clone() }, &call.unkeyed()).await?;
                     Swept::Orphan
                 }
-                KeyState::Unknown => continue,
-                KeyState::Living(_) if !removed => continue,
-                KeyState::Living(_) | KeyState::Ending(_) => Swept::Due,
+                KeyState::Living(_) if due => {
+                    // No event tells of this end but the confirmation: it comes first, so that a crash leaves a key that
+                    // the next sweep finds, and not a log that counts on a key that is gone.
+                    self.execute(confirm.clone(), &call.unkeyed()).await?;
+                    Swept::Due
+                }
+                KeyState::Unknown | KeyState::Living(_) => continue,
+                KeyState::Ending(_) => Swept::Due,
                 KeyState::Ended => Swept::Left,
             };
             self.inner.keys.destroy(&entry.id).await?;
-            if why == Swept::Due {
-                self.execute(ConfirmKeyDestroyed { key: entry.id.clone() }, &call.unkeyed()).await?;
+            if matches!(state, KeyState::Ending(_)) {
+                self.execute(confirm, &call.unkeyed()).await?;
             }
             swept.push(SweptKey { key: entry.id, why });
         }
+        for key in self.unconfirmed_keys().await? {
+            // The key store does not list it; that again is harmless.
+            self.inner.keys.destroy(&key).await?;
+            self.execute(ConfirmKeyDestroyed { key: key.clone() }, &call.unkeyed()).await?;
+            swept.push(SweptKey { key, why: Swept::Due });
+        }
         Ok(swept)
+    }
+
+    /// Holders' keys whose end was decided and not confirmed, in order; what is left of a CA's end is `resume`'s matter.
+    async fn unconfirmed_keys(&self) -> Result<Vec<KeyId>, Error> {
+        let mut ending = BTreeSet::new();
+        let kinds = [KeyDelivered::KIND, CertificateRemoved::KIND, KeyDestroyed::KIND];
+        self.replay(Position::ZERO, Position::MAX, |recorded| {
+            for view in recorded.commit().events().filter(|view| kinds.contains(&view.kind())) {
+                match Event::decode(&view)? {
+                    Event::KeyDelivered(KeyDelivered { key, destroy_after: true, .. })
+                    | Event::CertificateRemoved(CertificateRemoved { key: Some(key), .. }) => {
+                        ending.insert(key);
+                    }
+                    Event::KeyDestroyed(destroyed) => {
+                        ending.remove(&destroyed.key);
+                    }
+                    _ => {}
+                }
+            }
+            Ok(())
+        })
+        .await?;
+        Ok(ending.into_iter().collect())
     }
 
     /// Every CA that was ever bought: each root, then its intermediates.
@@ -150,19 +190,23 @@ impl Pca {
         }
     }
 
-    /// Where a key stands, and whether what it belonged to has left the list.
+    /// Where a key stands and, if it is in use, whether its end is due all the same (rule K4).
     async fn key_standing(&self, key: &KeyId) -> Result<(KeyState, bool), Error> {
-        self.question(|desk, _| {
+        self.question(|desk, now| {
             let state = desk.key(key)?.clone();
-            let removed = match &state {
-                KeyState::Living(KeyOwner::Certificate(id)) => Certificate::is_removed(desk.certificate(id)?),
-                KeyState::Living(KeyOwner::Ca(ca)) => {
-                    let ca: &Ca = desk.ca(ca)?;
-                    ca.generation().is_none_or(|generation| generation.key != *key)
+            let due = match &state {
+                KeyState::Living(KeyOwner::Certificate(id)) => {
+                    let certificate = desk.certificate(id)?;
+                    match certificate.issued() {
+                        Some(issued) => {
+                            key_end_due(certificate, desk.ca(&issued.ca)?, desk.policy()?, now).is_some()
+                        }
+                        None => false,
+                    }
                 }
                 _ => false,
             };
-            Ok((state, removed))
+            Ok((state, due))
         })
         .await
     }

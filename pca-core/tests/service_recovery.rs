@@ -1,0 +1,317 @@
+//! Whatever fails, and wherever: what is left behind is healed by a repeat, by `resume`, or by a sweep (architecture,
+//! *keys and log after a crash*). A crash is a call that fails, before or after it did what it was asked, and a new
+//! service over the same stores.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod service_support;
+
+use pca_core::delivery::{Format, Options};
+use pca_core::domain::ca::{CaState, Ending};
+use pca_core::domain::certificate::{IssueCertificate, Issued, RemoveCertificate, RevokeCertificate};
+use pca_core::domain::key::KeyState;
+use pca_core::domain::quota::AssignQuota;
+use pca_core::domain::testing::new_key;
+use pca_core::keys::Algorithm;
+use pca_core::log::{StoreError, Timestamp};
+use pca_core::service::{Call, Download, Downloaded, Swept, SweptKey};
+use pca_core::x509::RevocationReason;
+use pca_store_memory::{MemoryEventStore, MemoryKeyStore};
+use pca_store_testkit::fakes::{FailingStore, Failure, Operation};
+use secrecy::SecretString;
+use service_support::failing_keys::{Asked, FailingKeys, Fails};
+use service_support::{Kind, Site, by, enable, server};
+
+const EVER: Timestamp = Timestamp::from_secs(1 << 40);
+
+/// A call that fails.
+#[derive(Clone, Copy, Debug)]
+enum Point {
+    Store(Operation, Fails),
+    Keys(Asked, Fails),
+}
+
+struct Bench {
+    site: Site,
+    store: FailingStore<MemoryEventStore>,
+    keys: FailingKeys,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let (store, keys) = (FailingStore::new(MemoryEventStore::new()), FailingKeys::new(MemoryKeyStore::new()));
+        Self { site: Site::over(Kind::Memory, store.clone(), keys.clone()), store, keys }
+    }
+
+    fn fail(&self, point: Point, nth: u64) {
+        let error = || StoreError::Backend { detail: "the test wants it to fail".into(), retryable: false };
+        match point {
+            Point::Store(operation, Fails::Before) => self.store.fail(operation, nth, Failure::Before(error())),
+            Point::Store(operation, Fails::After) => self.store.fail(operation, nth, Failure::After(error())),
+            Point::Keys(asked, fails) => self.keys.fail(asked, nth, fails),
+        }
+    }
+
+    fn missed(&self) -> bool {
+        self.store.planned() + self.keys.planned() > 0
+    }
+
+    /// A new service over the same stores.
+    fn restart(self) -> Self {
+        Self { site: self.site.reopen(), ..self }
+    }
+}
+
+fn points() -> Vec<Point> {
+    let operations = [Operation::Commit, Operation::Read, Operation::Head, Operation::Receipt, Operation::Follow];
+    let fails = [Fails::Before, Fails::After];
+    let stores = operations.into_iter().flat_map(|at| fails.map(|fails| Point::Store(at, fails)));
+    stores.chain(Asked::ALL.into_iter().flat_map(|at| fails.map(|fails| Point::Keys(at, fails)))).collect()
+}
+
+/// Tries a story with a failure at every call that it makes, one after the other: `prepare` what comes before, `act`
+/// under the failure (told whether it is the attempt that fails), then `judge` after a restart.
+fn everywhere<T>(
+    prepare: impl Fn(&Bench) -> T,
+    act: impl Fn(&Bench, &T) -> bool,
+    judge: impl Fn(&Bench, &T, bool),
+) -> u64 {
+    let mut met = 0;
+    for point in points() {
+        for nth in 1.. {
+            assert!(nth < 200, "{point:?} is asked for ever");
+            let bench = Bench::new();
+            let prepared = prepare(&bench);
+            bench.fail(point, nth);
+            let told = act(&bench, &prepared);
+            if bench.missed() {
+                assert!(told);
+                break;
+            }
+            met += 1;
+            let bench = bench.restart();
+            judge(&bench, &prepared, told);
+            assert_eq!(bench.site.pca.resume(&by()).unwrap(), [], "{point:?} {nth}");
+            assert_eq!(bench.site.pca.sweep_keys(EVER, &by()).unwrap(), [], "{point:?} {nth}");
+            bench.site.check();
+        }
+    }
+    met
+}
+
+fn keyed() -> Call {
+    by().idempotent("the same")
+}
+
+#[test]
+fn a_reset_that_is_interrupted_anywhere_is_finished() {
+    let met = everywhere(
+        |bench| {
+            let bought = bench.site.issuing(2);
+            bench.site.pca.issue(server(&bought.intermediate, "a.example"), &by()).unwrap();
+            let reset = bench.site.reset(&bought.root, true);
+            (bought, reset)
+        },
+        |bench, (_, reset)| {
+            let ended = bench.site.pca.reset_ca(reset.clone(), &keyed());
+            ended.is_ok_and(|ended| ended.steps.len() == 6 && ended.steps.iter().all(|step| step.outcome.is_ok()))
+        },
+        |bench, (bought, reset), told| {
+            let site = &bench.site;
+            // Whoever was told that it is done needs not do anything; who was not repeats, or looks after it.
+            let before = site.position();
+            if !told {
+                let ended = site.pca.reset_ca(reset.clone(), &keyed()).unwrap();
+                assert!(ended.steps.iter().all(|step| step.outcome.is_ok()), "{:?}", ended.steps);
+            }
+            assert_eq!(site.pca.resume(&by()).unwrap(), []);
+            assert!(!told || site.position() == before);
+            for ca in [&bought.root, &bought.intermediate] {
+                let question = |desk: &pca_core::domain::Desk<'_>, _| {
+                    let state = desk.ca(ca)?;
+                    let end = state.ended()[0].clone();
+                    Ok((state.state(), end.last_crl, desk.key(&end.end.key)?.clone()))
+                };
+                let (state, last, key) = pollster::block_on(site.pca.unblocked().question(question)).unwrap();
+                assert_eq!((state, last, key), (CaState::NotEnabled, true, KeyState::Ended));
+                let crl = pollster::block_on(site.pca.unblocked().publish_crl(ca, &by())).unwrap();
+                assert!(crl.facts.last);
+            }
+            assert_eq!(site.key_count(), 1, "only the holder's is left");
+            site.enable(&bought.root, "Root");
+        },
+    );
+    assert!(met > 40, "{met}");
+}
+
+#[test]
+fn what_was_committed_is_resumed_without_a_repeat() {
+    everywhere(
+        |bench| {
+            let bought = bench.site.issuing(2);
+            let revoke = bench.site.revoke(&bought.root, true);
+            (bought, revoke)
+        },
+        |bench, (_, revoke)| {
+            let ended = bench.site.pca.revoke_ca(revoke.clone(), &by());
+            ended.is_ok_and(|ended| ended.steps.len() == 6 && ended.steps.iter().all(|step| step.outcome.is_ok()))
+        },
+        |bench, (bought, _), told| {
+            let site = &bench.site;
+            let finished = site.pca.resume(&by()).unwrap();
+            assert!(finished.iter().all(|step| step.outcome.is_ok()), "{finished:?}");
+            assert!(!told || finished.is_empty());
+            // Either it was not committed at all, or it is finished.
+            match site.try_foresee(&bought.root, Ending::Revoke) {
+                Ok(foreseen) => assert_eq!((foreseen.intermediates.len(), site.key_count()), (1, 2)),
+                Err(_) => assert_eq!(site.key_count(), 0),
+            }
+        },
+    );
+}
+
+#[test]
+fn enabling_that_is_interrupted_anywhere_finds_its_key_again() {
+    everywhere(
+        |bench| {
+            bench.site.found();
+            bench.site.buy_root()
+        },
+        |bench, bought| bench.site.pca.execute(enable(&bought.root, "Root"), &keyed()).is_ok(),
+        |bench, bought, told| {
+            let site = &bench.site;
+            let before = site.position();
+            let again = site.pca.execute(enable(&bought.root, "Root"), &keyed()).unwrap();
+            assert_eq!(site.key_count(), 1, "the same key");
+            assert!(!told || (again.repeated && site.position() == before));
+        },
+    );
+}
+
+#[test]
+fn issuing_that_is_interrupted_anywhere_is_done_once() {
+    everywhere(
+        |bench| bench.site.issuing(2),
+        |bench, bought| bench.site.pca.issue(server(&bought.intermediate, "a.example"), &keyed()).is_ok(),
+        |bench, bought, told| {
+            let site = &bench.site;
+            let before = site.position();
+            let again = site.pca.issue(server(&bought.intermediate, "a.example"), &keyed()).unwrap();
+            assert_eq!(again.answer.balance.remaining, 1, "paid once");
+            assert_eq!(site.key_count(), 3, "the same key");
+            assert!(!told || (again.repeated && site.position() == before));
+        },
+    );
+}
+
+#[test]
+fn a_lane_goes_on_after_trouble_without_a_restart() {
+    for point in points() {
+        for nth in 1..6 {
+            let bench = Bench::new();
+            let bought = bench.site.issuing(3);
+            let ca = &bought.intermediate;
+            bench.site.pca.issue(server(ca, "a.example"), &by()).unwrap();
+            bench.fail(point, nth);
+            let told = bench.site.pca.issue(server(ca, "b.example"), &keyed()).is_ok();
+            if bench.missed() {
+                break;
+            }
+            let b = bench.site.pca.issue(server(ca, "b.example"), &keyed()).unwrap();
+            assert!(b.repeated || !told);
+            let c = bench.site.pca.issue(server(ca, "c.example"), &by()).unwrap();
+            assert_eq!((b.answer.balance.remaining, c.answer.balance.remaining), (1, 0));
+            bench.site.check();
+        }
+    }
+}
+
+#[test]
+fn a_last_delivery_that_is_interrupted_anywhere_ends_its_key() {
+    let download = |id| Download {
+        subject: Downloaded::Certificate(id),
+        format: Format::Pkcs8,
+        options: Options { with_key: true, passphrase: None, plain_key: true },
+        recipient: "ops".into(),
+        destroy_key: true,
+    };
+    everywhere(
+        |bench| {
+            let bought = bench.site.issuing(1);
+            bench.site.pca.issue(server(&bought.intermediate, "a.example"), &by()).unwrap().answer
+        },
+        |bench, issued| bench.site.pca.download(&download(issued.id), &by()).is_ok() && bench.site.key_count() == 2,
+        |bench, issued, _| {
+            let site = &bench.site;
+            let swept = site.pca.sweep_keys(EVER, &by()).unwrap();
+            assert!(swept.iter().all(|swept| swept.why == Swept::Due), "{swept:?}");
+            let key = issued.key.as_ref().unwrap();
+            let state = pollster::block_on(site.pca.unblocked().question(|desk, _| Ok(desk.key(key)?.clone())));
+            match state.unwrap() {
+                KeyState::Living(_) => assert_eq!(site.key_count(), 3),
+                KeyState::Ended => assert_eq!(site.key_count(), 2),
+                state => panic!("not confirmed: {state:?}"),
+            }
+        },
+    );
+}
+
+#[test]
+fn keys_of_holders_end_with_their_certificates_after_a_while() {
+    let bench = Bench::new();
+    let site = &bench.site;
+    let bought = site.issuing(3);
+    let issue = |name, days| {
+        let request = IssueCertificate { days: Some(days), ..server(&bought.intermediate, name) };
+        site.pca.issue(request, &by()).unwrap().answer
+    };
+    let (removed, short, long) = (issue("a.example", 90), issue("b.example", 10), issue("c.example", 90));
+    let revoke = RevokeCertificate { id: removed.id, reason: RevocationReason::Superseded, invalidity_date: None };
+    site.run(revoke);
+    site.run(RemoveCertificate { id: removed.id });
+    assert_eq!(site.key_count(), 5);
+    let due = |issued: &Issued| SweptKey { key: issued.key.clone().unwrap(), why: Swept::Due };
+    assert_eq!(site.pca.sweep_keys(Timestamp::EPOCH, &by()).unwrap(), [due(&removed)]);
+    site.clock.advance_secs(39 * 86_400);
+    assert_eq!(site.pca.sweep_keys(Timestamp::EPOCH, &by()).unwrap(), [], "kept for 30 days after its end");
+    site.clock.advance_secs(2 * 86_400);
+    bench.fail(Point::Keys(Asked::Destroy, Fails::Before), 1);
+    site.pca.sweep_keys(Timestamp::EPOCH, &by()).unwrap_err();
+    assert_eq!(site.pca.sweep_keys(Timestamp::EPOCH, &by()).unwrap(), [SweptKey { why: Swept::Left, ..due(&short) }]);
+    assert_eq!(site.key_count(), 3);
+    pollster::block_on(site.keys.export(&long.key.unwrap())).unwrap();
+    site.check();
+}
+
+#[test]
+fn keys_that_no_event_names_are_swept() {
+    let bench = Bench::new();
+    let bought = bench.site.issuing(3);
+    let fails = Point::Store(Operation::Commit, Fails::Before);
+    bench.fail(fails, 1);
+    bench.site.pca.issue(server(&bought.intermediate, "a.example"), &by()).unwrap_err();
+    let key = new_key(Algorithm::EcdsaP256);
+    let id = pca_core::keys::KeyId::derive(&pca_core::log::CommitId::from_idempotency_key("stray"), 0);
+    pollster::block_on(bench.site.keys.import(&id, key)).unwrap();
+    assert_eq!(bench.site.key_count(), 4);
+    assert_eq!(bench.site.pca.sweep_keys(Timestamp::EPOCH, &by()).unwrap(), [], "too young");
+    let swept = bench.site.pca.sweep_keys(EVER, &by()).unwrap();
+    assert_eq!(swept.iter().map(|swept| swept.why).collect::<Vec<_>>(), [Swept::Orphan; 2]);
+    assert_eq!(bench.site.key_count(), 2);
+    bench.site.run(AssignQuota { ca: bought.intermediate.clone(), units: 1 });
+    // The sweep was interrupted between giving the key up and destroying it.
+    let key = new_key(Algorithm::EcdsaP256);
+    let id = pca_core::keys::KeyId::derive(&pca_core::log::CommitId::from_idempotency_key("another"), 0);
+    pollster::block_on(bench.site.keys.import(&id, key)).unwrap();
+    bench.fail(Point::Keys(Asked::Destroy, Fails::Before), 1);
+    bench.site.pca.sweep_keys(EVER, &by()).unwrap_err();
+    let swept = bench.site.pca.sweep_keys(EVER, &by()).unwrap();
+    assert_eq!(swept.iter().map(|swept| swept.why).collect::<Vec<_>>(), [Swept::Left]);
+    // A command that comes back for a key that was given up makes no certificate with it.
+    bench.fail(fails, 1);
+    let call = by().idempotent("late");
+    bench.site.pca.issue(server(&bought.intermediate, "a.example"), &call).unwrap_err();
+    bench.site.pca.sweep_keys(EVER, &by()).unwrap();
+    let late = bench.site.pca.issue(server(&bought.intermediate, "a.example"), &call);
+    assert!(late.is_err(), "{late:?}");
+    bench.site.check();
+}
