@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use base64ct::{Base64, Encoding as _};
 use pca_core::domain::certificate::RevokeCertificate;
 use pca_core::keys::PrivateKey;
 use pca_core::x509::{CertificateId, ParsedCertificate, RevocationReason};
@@ -59,18 +58,12 @@ fn publish(platform: &Platform, place: &Place, shop: &Shop, directory: &str) -> 
     for (name, ca) in [("root", &shop.root), ("oa", &shop.oa), ("hr", &shop.hr)] {
         let crl = platform.pca.publish_crl(ca, &platform.it)?;
         place.write(&format!("{directory}/{name}.crl"), &crl.der, false)?;
+        pem.push_str(&crl.pem());
         let facts = crl.facts;
         done(&format!(
             "{directory}/{name}.crl: number {}, {} revoked, next {}",
             facts.number, facts.entries, facts.next_update
         ));
-        pem.push_str("-----BEGIN X509 CRL-----\n");
-        let encoded = Base64::encode_string(&crl.der);
-        for line in encoded.as_bytes().chunks(64) {
-            pem.push_str(&String::from_utf8_lossy(line));
-            pem.push('\n');
-        }
-        pem.push_str("-----END X509 CRL-----\n");
         lists.push(crl.der);
     }
     place.write(&format!("{directory}/all.pem"), pem.as_bytes(), false)?;
@@ -184,10 +177,10 @@ fn greet(connection: &mut ServerConnection, socket: &mut TcpStream) -> io::Resul
 
 /// Calls the server and tells what it says.
 fn call(address: SocketAddr, config: ClientConfig) -> Result<String, rustls::Error> {
-    let name = ServerName::try_from(OA_HOST).map_err(|error| rustls::Error::General(error.to_string()))?;
-    let mut connection = ClientConnection::new(Arc::new(config), name)?;
     let mut socket = TcpStream::connect(address).map_err(general)?;
     patient(&socket).map_err(general)?;
+    let name = ServerName::try_from(OA_HOST).map_err(|error| rustls::Error::General(error.to_string()))?;
+    let mut connection = ClientConnection::new(Arc::new(config), name)?;
     let mut stream = Stream::new(&mut connection, &mut socket);
     let mut heard = String::new();
     stream.write_all(b"hello").and_then(|()| stream.read_to_string(&mut heard)).map_err(general)?;

@@ -18,9 +18,8 @@ pub(crate) fn refuse(platform: &Platform, shop: &Shop) -> Outcome {
     let refund = RequestRefund { order: shop.quota_order.clone() };
     refused("a refund of quota that was assigned", pca.execute(refund, it), &["R4"])?;
 
-    let blind =
-        ResetCa { ca: shop.hr.clone(), confirm: Digest::ZERO, cascade: false, reason: None, without_last_crl: false };
-    refused("to reset HR without having looked what would go", pca.reset_ca(blind.clone(), it), &["C8"])?;
+    let blind = ResetCa::confirmed(shop.hr.clone(), Digest::ZERO);
+    refused("to reset HR without having looked what would go", pca.reset_ca(blind, it), &["C8"])?;
     let question = Preview { ca: shop.hr.clone(), ending: Ending::Reset };
     let foreseen = pca.question(|desk, now| question.ask(desk, now))?;
     done(&format!(
@@ -29,10 +28,9 @@ pub(crate) fn refuse(platform: &Platform, shop: &Shop) -> Outcome {
         foreseen.holders,
         foreseen.digest.to_string()
     ));
-    let dry = pca.preview(&ResetCa { confirm: foreseen.digest, ..blind }, it)?;
+    let dry = pca.preview(&ResetCa::confirmed(shop.hr.clone(), foreseen.digest), it)?;
     note(&format!("and a dry run with it, that {} events would be written; nothing was", dry.events.len()));
-    let revoke =
-        RevokeCa { ca: shop.hr.clone(), confirm: Digest::ZERO, cascade: false, reason: None, without_last_crl: false };
+    let revoke = RevokeCa::confirmed(shop.hr.clone(), Digest::ZERO);
     refused("to revoke HR's CA while its certificates live", pca.revoke_ca(revoke, it), &["C9", "C8"])?;
     Ok(())
 }

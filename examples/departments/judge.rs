@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use crate::Outcome;
 use crate::issuing::{Certificates, OA_HOST, package};
 use crate::place::Place;
-use crate::voice::{chapter, note};
+use crate::voice::chapter;
 
 /// A tool that is installed.
 pub(crate) struct Judge<'a> {
@@ -21,15 +21,18 @@ pub(crate) enum Expected {
 }
 
 impl<'a> Judge<'a> {
-    /// The tool, or nothing, said aloud.
-    pub(crate) fn find(place: &'a Place, tool: &str) -> Option<Self> {
-        let argument = if tool == "nginx" { "-v" } else { "version" };
-        let found = Command::new(tool).arg(argument).stdout(Stdio::null()).stderr(Stdio::null()).status();
-        if found.is_ok_and(|status| status.success()) {
-            return Some(Self { place });
+    /// The tool, or nothing, said aloud. LibreSSL and OpenSSL before 3 lack some of what is asked of them here.
+    pub(crate) fn find(place: &'a Place, tool: &str, argument: &str) -> Option<Self> {
+        let Ok(output) = Command::new(tool).arg(argument).stdin(Stdio::null()).output() else {
+            println!("   SKIPPED: {tool} is not installed, or not on the PATH");
+            return None;
+        };
+        let version = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        if tool == "openssl" && ["OpenSSL 0", "OpenSSL 1", "LibreSSL"].iter().any(|old| version.starts_with(old)) {
+            println!("   SKIPPED: {version} does not know all that is asked here; OpenSSL 3 does");
+            return None;
         }
-        println!("   SKIPPED: {tool} is not installed, or not on the PATH");
-        None
+        Some(Self { place })
     }
 
     /// Runs a command, tells it, and ends the walk if it comes otherwise.
@@ -54,10 +57,10 @@ impl<'a> Judge<'a> {
 pub(crate) fn with_openssl(place: &Place, issued: &Certificates) -> Outcome {
     chapter(12, "Check it yourself");
     println!("   $ cd {}", place.root().display());
-    if let Some(openssl) = Judge::find(place, "openssl") {
+    if let Some(openssl) = Judge::find(place, "openssl", "version") {
         certificates(&openssl, issued)?;
     }
-    if let Some(nginx) = Judge::find(place, "nginx") {
+    if let Some(nginx) = Judge::find(place, "nginx", "-v") {
         let package = package(issued);
         let command = format!("cd {package} && nginx -t -p \"$PWD/\" -c nginx.conf -e stderr");
         nginx.run(

@@ -9,7 +9,7 @@ use crate::voice::{chapter, note};
 /// Encrypts a record to HR's certificate, and decrypts it with its key and nobody else's.
 pub(crate) fn encrypt(place: &Place, issued: &Certificates) -> Outcome {
     chapter(9, "HR encrypts a record (openssl cms)");
-    let Some(openssl) = Judge::find(place, "openssl") else { return Ok(()) };
+    let Some(openssl) = Judge::find(place, "openssl", "version") else { return Ok(()) };
     let record = "Ann Clerk; salary 4711.00 EUR; starts on 1 March\n";
     place.write("hr-records/record.txt", record.as_bytes(), true)?;
     let (records, ann) = (issued.records, issued.ann);

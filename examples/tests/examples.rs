@@ -113,7 +113,7 @@ fn secrets_are_kept(place: &Path) {
     assert_eq!(fs::metadata(place).unwrap().permissions().mode() & 0o077, 0);
 }
 
-/// Every certificate is accepted by OpenSSL and GnuTLS, and the revoked one is not.
+/// Every certificate is accepted by OpenSSL, GnuTLS and Java, and the revoked one is not.
 fn certificates_are_sound(place: &Path) {
     let leaves: Vec<PathBuf> = files(place)
         .into_iter()
@@ -150,6 +150,32 @@ fn certificates_are_sound(place: &Path) {
             let said = certtool.run(place, &[&verify[..], &crl[..]].concat());
             assert_eq!(said.status.success(), !is_ann(leaf), "{leaf_name}: {}", told(&said));
         }
+    }
+    java_agrees(place, &leaves);
+}
+
+/// Java's PKIX validator with the revocation lists agrees.
+fn java_agrees(place: &Path, leaves: &[PathBuf]) {
+    let Some(java) = judge("java", "--version") else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let text = |name: &str| fs::read_to_string(place.join(name)).unwrap();
+    let (root, crls) = (text("trust/root.pem"), text("crl-after-revocation/all.pem"));
+    let validator = include_str!("../../pca-core/tests/x509_support/Judge.java");
+    fs::write(directory.path().join("Judge.java"), validator).unwrap();
+    let mut arguments = vec!["Judge.java".to_owned()];
+    for (number, leaf) in leaves.iter().enumerate() {
+        let name = format!("{number}.pem");
+        let path = format!("{}{root}{crls}", fs::read_to_string(leaf).unwrap());
+        fs::write(directory.path().join(&name), path).unwrap();
+        arguments.push(name);
+    }
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let told = success(&java.run(directory.path(), &arguments));
+    for (number, leaf) in leaves.iter().enumerate() {
+        let verdict = told.lines().find(|line| line.contains(&format!(" {number}.pem"))).unwrap();
+        let is_ann = leaf.starts_with(place.join("hr-ann"));
+        assert_eq!(verdict.starts_with("OK "), !is_ann, "{}: {verdict}", leaf.display());
+        assert_eq!(verdict.contains("REVOKED"), is_ann, "{}: {verdict}", leaf.display());
     }
 }
 
