@@ -362,7 +362,7 @@ fn whoever_takes_a_bulk_slowly_can_issue_in_between() {
 #[test]
 fn who_leaves_before_the_commit_leaves_nothing_behind() {
     within(60, || {
-        let (site, store, ca) = gated(3);
+        let (site, store, ca) = gated(4);
         let (pca, call) = (site.pca.unblocked().clone(), by());
         pollster::block_on(pca.issue(server(&ca, "zeroth.example"), &call)).unwrap();
         store.close();
@@ -374,7 +374,46 @@ fn who_leaves_before_the_commit_leaves_nothing_behind() {
         pollster::block_on(first).unwrap();
         site.clock.advance_secs(86_400);
         site.pca.issue(server(&ca, "third.example"), &by()).unwrap();
-        assert_eq!(site.events().iter().filter(|event| event.kind() == "CertificateIssued").count(), 3);
+        assert_eq!(
+            site.events().iter().filter(|event| event.kind() == "CertificateIssued").count(),
+            3,
+            "not the second"
+        );
+        site.check();
+    });
+}
+
+#[test]
+fn a_decision_that_waited_too_long_is_taken_anew() {
+    within(60, || {
+        let (site, store, ca) = gated(5);
+        let (pca, call) = (site.pca.unblocked().clone(), by());
+        pollster::block_on(pca.issue(server(&ca, "zeroth.example"), &call)).unwrap();
+        store.close();
+        // The first is on its way; the second is decided behind it. Then nobody looks for an hour.
+        let (mut first, mut second) =
+            (pin!(pca.issue(server(&ca, "a.example"), &call)), pin!(pca.issue(server(&ca, "b.example"), &call)));
+        assert!(first.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        site.clock.advance_secs(3600);
+        let third = std::thread::spawn({
+            let (pca, ca) = (pca.clone(), ca.clone());
+            move || pollster::block_on(pca.issue(server(&ca, "c.example"), &by())).unwrap()
+        });
+        std::thread::sleep(Duration::from_millis(20));
+        site.clock.advance_secs(-3600);
+        assert!(second.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        site.clock.advance_secs(3600);
+        store.open();
+        third.join().unwrap();
+        pollster::block_on(first).unwrap();
+        pollster::block_on(second).unwrap();
+        let log = site.log();
+        let mut newest = pca_core::log::Timestamp::EPOCH;
+        for recorded in &log {
+            let decided = recorded.commit().metadata().decided_at;
+            assert!(decided.plus_secs(300) >= newest, "decided at {decided} after {newest}");
+            newest = recorded.seal().time;
+        }
         site.check();
     });
 }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use futures_channel::oneshot;
 use futures_core::Stream;
 use futures_util::{StreamExt as _, future, stream};
 
@@ -11,7 +10,7 @@ use crate::domain::certificate::{IssueAtomically, IssueCertificate, Issued};
 use crate::keys::KeyRequest;
 
 use super::issue::{Concluded, Entered, Prepared};
-use super::lane::{Entry, Lane, Reply};
+use super::lane::{Entry, Lane};
 use super::session::inconsistent;
 use super::{Call, Done, Error, Pca};
 
@@ -56,7 +55,7 @@ impl Pca {
     async fn issue_window(&self, window: Vec<(IssueCertificate, Call)>) -> Vec<Result<Done<Issued>, Error>> {
         let mut places: Vec<Place> = Vec::with_capacity(window.len());
         for (request, call) in window {
-            let place = match self.enter(request.clone(), &call).await {
+            let place = match self.enter(request, &call, true).await {
                 Ok(Entered::New(entry)) => Place::Under { entry: Some(entry), call, result: None },
                 Ok(Entered::Repeated(done)) => Place::Over(Ok(done)),
                 Err(error) => Place::Over(Err(error)),
@@ -68,16 +67,16 @@ impl Pca {
         places.into_iter().map(|place| self.result(place)).collect()
     }
 
-    /// Finds out what each request needs; keys are made all together.
+    /// Decides each request for what must be signed; keys are made all together.
     async fn prepare_window(&self, places: &mut [Place]) {
         loop {
             let mut wanted: Vec<(usize, KeyRequest, u32)> = Vec::new();
             for (number, place) in places.iter_mut().enumerate() {
                 let Some(entry) = place.entry() else { continue };
-                let lane = self.lane(&entry.request);
-                if !entry.wants_preparing(&lane) {
+                if !entry.signed.is_empty() {
                     continue;
                 }
+                let lane = self.lane(&entry.request);
                 match self.prepare(&lane, entry).await {
                     Ok(Prepared::Ready) => {}
                     Ok(Prepared::Key(request, ordinal)) => wanted.push((number, request, ordinal)),
@@ -96,6 +95,7 @@ impl Pca {
                     Ok(Ok(key)) => {
                         if let Some(entry) = place.entry() {
                             entry.evidence.keys.insert(ordinal, key);
+                            entry.prepared = true;
                         }
                     }
                     Ok(Err(error)) => *place = Place::Over(Err(error.into())),
@@ -107,22 +107,22 @@ impl Pca {
 
     /// Hands all requests to their lanes and waits; those that come back go on by themselves.
     async fn land(&self, places: &mut [Place]) {
-        let mut lanes: Vec<(Arc<Lane>, Vec<usize>, Vec<oneshot::Receiver<Reply>>)> = Vec::new();
+        let mut lanes: Vec<(Arc<Lane>, Vec<(usize, Box<Entry>)>)> = Vec::new();
         for (number, place) in places.iter_mut().enumerate() {
             let Place::Under { entry, .. } = place else { continue };
             let Some(entry) = entry.take() else { continue };
             let lane = self.lane(&entry.request);
-            let receiver = lane.submit(entry);
-            match lanes.iter_mut().find(|(known, ..)| Arc::ptr_eq(known, &lane)) {
-                Some((_, numbers, receivers)) => {
-                    numbers.push(number);
-                    receivers.push(receiver);
-                }
-                None => lanes.push((lane, vec![number], vec![receiver])),
+            match lanes.iter_mut().find(|(known, _)| Arc::ptr_eq(known, &lane)) {
+                Some((_, entries)) => entries.push((number, entry)),
+                None => lanes.push((lane, vec![(number, entry)])),
             }
         }
-        let landing = lanes.into_iter().map(|(lane, numbers, receivers)| async move {
-            let replies = lane.wait(&self.inner, future::join_all(receivers)).await;
+        let landing = lanes.into_iter().map(|(lane, entries)| async move {
+            let seat = lane.sit();
+            let (numbers, receivers): (Vec<_>, Vec<_>) =
+                entries.into_iter().map(|(number, entry)| (number, seat.submit(entry))).unzip();
+            let replies = seat.wait(future::join_all(receivers)).await;
+            drop(seat);
             numbers
                 .into_iter()
                 .zip(replies)

@@ -94,7 +94,7 @@ impl Pca {
                     }
                     session.refresh().await?;
                     let head = inner.store.head().await?;
-                    if time::is_stale(session.context.time, &head, &inner.policy(&session.world)) {
+                    if time::is_stale(session.context.time, head.time, &inner.policy(&session.world)) {
                         let (context, redrawn) =
                             self.draw(C::NAME, C::WHATEVER_THE_CLOCK, identity.commit, call).await?;
                         session.context.time = context.time;

@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError};
 
 use crate::domain::certificate::{IssueCertificate, Issued, KeySource};
-use crate::domain::{Command, Desk, Evidence, Halt, Need, Plan, Refusal, stream};
+use crate::domain::{Command, Context, Desk, Evidence, Halt, Need, Plan, Refusal, State, stream};
 use crate::keys::{KeyId, KeyRequest};
 use crate::log::{Position, Revision, StoreError, StreamId, World};
 
@@ -11,14 +11,14 @@ use super::execute::{Carried, reused};
 use super::lane::{Again, Entry, Lane, Reply};
 use super::recorder::DecisionRecord;
 use super::session::inconsistent;
-use super::{Call, Done, Error, Pca};
+use super::{Call, Done, Error, Inner, Pca, time};
 
 /// How often a request goes back and forth before its caller is told that others are always quicker.
 const ATTEMPTS: u32 = 64;
 
 /// What a request needs before it can be handed to the lane.
 pub(super) enum Prepared {
-    /// Nothing, as far as can be told; if a refusal is in the air, only the lane can tell it.
+    /// A signature, or nothing, since a refusal is in the air, which only the lane can tell.
     Ready,
     /// A new key.
     Key(KeyRequest, u32),
@@ -34,7 +34,7 @@ impl Pca {
     }
 
     async fn try_issue(&self, request: IssueCertificate, call: &Call) -> Result<Done<Issued>, Error> {
-        match self.enter(request, call).await? {
+        match self.enter(request, call, false).await? {
             Entered::New(entry) => self.pass(&self.lane(&entry.request), entry, call).await,
             Entered::Repeated(done) => Ok(done),
         }
@@ -43,14 +43,17 @@ impl Pca {
     /// Prepares, signs and hands to the lane, until it is done or refused.
     async fn pass(&self, lane: &Lane, mut entry: Box<Entry>, call: &Call) -> Result<Done<Issued>, Error> {
         for _ in 0..ATTEMPTS {
-            if entry.wants_preparing(lane)
-                && let Prepared::Key(request, ordinal) = self.prepare(lane, &mut entry).await?
-            {
+            while let Prepared::Key(request, ordinal) = self.prepare(lane, &mut entry).await? {
                 let made = self.inner.keys.generate(core::slice::from_ref(&request)).await.into_iter().next();
                 entry.evidence.keys.insert(ordinal, made.ok_or_else(|| inconsistent("the key store made no key"))??);
             }
-            let reply = lane.submit(entry);
-            let reply = lane.wait(&self.inner, reply).await.map_err(|_| inconsistent("the lane forgot a request"))?;
+            let to_sign: Vec<_> = entry.signed.iter().map(|(to_sign, _)| to_sign.clone()).collect();
+            let signatures = self.inner.sign(&to_sign).await?;
+            entry.signed = to_sign.into_iter().zip(signatures).collect();
+            let seat = lane.sit();
+            let reply = seat.wait(seat.submit(entry)).await;
+            drop(seat);
+            let reply = reply.map_err(|_| inconsistent("the lane forgot a request"))?;
             entry = match self.conclude(reply).await? {
                 Concluded::Done(done) => return Ok(done),
                 Concluded::Again(entry, why) => self.again(lane, entry, &why, call).await?,
@@ -72,7 +75,7 @@ impl Pca {
     }
 
     /// Draws what a request needs, or finds that it was carried out before.
-    pub(super) async fn enter(&self, request: IssueCertificate, call: &Call) -> Result<Entered, Error> {
+    pub(super) async fn enter(&self, request: IssueCertificate, call: &Call, in_batch: bool) -> Result<Entered, Error> {
         let inner = &*self.inner;
         let name = IssueCertificate::NAME;
         inner.authorizer.authorize(&call.actor, name, request.about()).map_err(Refusal::from)?;
@@ -84,10 +87,22 @@ impl Pca {
         }
         let (context, metadata) = self.draw(name, false, identity.commit, call).await?;
         let (evidence, beside, signed) = (Evidence::default(), World::default(), Vec::new());
-        let prepared = matches!(request.key, KeySource::Csr(_));
-        let mut entry = Box::new(Entry { request, identity, context, metadata, evidence, beside, signed, prepared });
-        if let Some(stream) = entry.key_stream() {
+        let mut entry = Box::new(Entry {
+            request,
+            identity,
+            context,
+            metadata,
+            evidence,
+            beside,
+            signed,
+            in_batch,
+            prepared: false,
+        });
+        if let KeySource::Csr(csr) = &entry.request.key {
+            let stream = stream::spki(&csr.public_key().digest());
             self.load_beside(&mut entry, stream).await?;
+            // A request in a batch is decided in the lane only; all that it needs of its own is here.
+            entry.prepared = in_batch;
         }
         Ok(Entered::New(entry))
     }
@@ -100,11 +115,26 @@ impl Pca {
         Ok(())
     }
 
-    /// Decides on the lane's view in order to learn what the request needs, and loads that.
+    /// Decides on the lane's view in order to learn what must be signed; loads what that needs.
     pub(super) async fn prepare(&self, lane: &Lane, entry: &mut Entry) -> Result<Prepared, Error> {
+        if entry.prepared && !lane.view().is_empty() {
+            return Ok(Prepared::Ready);
+        }
         loop {
             match decide(lane, entry) {
-                Ok(_) | Err(Halt::Refused(_)) => return Ok(Prepared::Ready),
+                Ok(_) if entry.in_batch => {
+                    entry.prepared = true;
+                    return Ok(Prepared::Ready);
+                }
+                Ok(plan) => {
+                    entry.signed = plan.to_sign().iter().map(|to_sign| (to_sign.clone(), Vec::new())).collect();
+                    return Ok(Prepared::Ready);
+                }
+                Err(Halt::Refused(_)) => {
+                    entry.prepared = entry.in_batch;
+                    entry.signed.clear();
+                    return Ok(Prepared::Ready);
+                }
                 Err(Halt::Needs(Need::Key { ordinal, algorithm, key_use })) => {
                     let id = KeyId::derive(&entry.context.commit, ordinal);
                     return Ok(Prepared::Key(KeyRequest { id, algorithm, key_use }, ordinal));
@@ -126,22 +156,27 @@ impl Pca {
         why: &Again,
         call: &Call,
     ) -> Result<Box<Entry>, Error> {
+        // It was one of a batch; from here on it goes by itself.
+        entry.in_batch = false;
+        entry.prepared = false;
         match why {
             Again::Redraw => entry.context.seed = self.inner.seed()?,
-            Again::Reload => {
-                entry.beside = World::default();
-                entry.prepared = false;
-            }
-            Again::Fetch(need) => {
-                tracing::trace!(?need, "the lane needs more of a request");
-                entry.prepared = false;
-            }
-            Again::Stale => {}
+            Again::Reload => entry.beside = World::default(),
+            Again::Sign | Again::Fetch(_) | Again::Stale(_) => {}
         }
-        if *why == Again::Stale || self.inner.is_stale(&entry.context, &lane.view()).await? {
+        let stale = matches!(why, Again::Stale(_)) || self.inner.is_stale(&entry.context, &lane.view()).await?;
+        if stale {
             let (context, metadata) = self.draw(IssueCertificate::NAME, false, entry.identity.commit, call).await?;
             entry.context.time = context.time;
             entry.metadata = metadata;
+        }
+        if let Again::Stale(newest) = why
+            && entry.context.time < *newest
+        {
+            // What is in flight is dated later than the clock shows.
+            entry.metadata.wall_clock.get_or_insert(entry.context.time);
+            entry.metadata.decided_at = *newest;
+            entry.context.time = *newest;
         }
         Ok(entry)
     }
@@ -164,10 +199,22 @@ impl Pca {
         }
     }
 
+    fn new_lane(&self) -> Lane {
+        Lane::new(Arc::clone(&self.inner.store), Arc::clone(&self.inner.keys))
+    }
+
     /// The lane of the CA that a request goes to.
     pub(super) fn lane(&self, request: &IssueCertificate) -> Arc<Lane> {
         let mut lanes = self.inner.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(lanes.entry(request.ca.clone()).or_insert_with(|| Arc::new(Lane::new())))
+        Arc::clone(lanes.entry(request.ca.clone()).or_insert_with(|| Arc::new(self.new_lane())))
+    }
+}
+
+impl Inner {
+    /// Whether a decision has become too old for the log (rule L9).
+    async fn is_stale(&self, context: &Context, world: &World<State>) -> Result<bool, Error> {
+        let head = self.store.head().await?;
+        Ok(time::is_stale(context.time, head.time, &self.policy(world)))
     }
 }
 
@@ -181,21 +228,6 @@ pub(super) enum Entered {
 pub(super) enum Concluded {
     Done(Done<Issued>),
     Again(Box<Entry>, Again),
-}
-
-impl Entry {
-    /// Whether it must be decided outside of the lane first: a key may have to be made, or a stream to be loaded.
-    pub(super) fn wants_preparing(&mut self, lane: &Lane) -> bool {
-        !core::mem::replace(&mut self.prepared, true) || lane.view().is_empty()
-    }
-
-    /// The stream of the request's key, if the request brings one.
-    pub(super) fn key_stream(&self) -> Option<StreamId> {
-        match &self.request.key {
-            KeySource::Csr(csr) => Some(stream::spki(&csr.public_key().digest())),
-            KeySource::Platform(_) => None,
-        }
-    }
 }
 
 fn decide(lane: &Lane, entry: &Entry) -> Result<Plan, Halt> {

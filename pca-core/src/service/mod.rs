@@ -9,7 +9,6 @@ pub mod blocking;
 mod bulk;
 mod call;
 mod download;
-mod driver;
 mod error;
 mod execute;
 mod issue;

@@ -46,7 +46,7 @@ pub(crate) fn check_gap(call: &Call, clock: Timestamp, head: &Head, policy: &Pol
     ))
 }
 
-/// Whether a decision is so old that it is taken anew.
-pub(crate) fn is_stale(decided_at: Timestamp, head: &Head, policy: &Policy) -> bool {
-    head.time > decided_at.plus_secs(i64::from(policy.max_clock_skew_seconds))
+/// Whether a decision is so much older than the newest commit that it is taken anew.
+pub(crate) fn is_stale(decided_at: Timestamp, newest: Timestamp, policy: &Policy) -> bool {
+    newest > decided_at.plus_secs(i64::from(policy.max_clock_skew_seconds))
 }

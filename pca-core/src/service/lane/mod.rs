@@ -1,0 +1,192 @@
+//! The hot path: many callers issuing from one CA (architecture, *lanes and trains*).
+//!
+//! A caller decides on the newest view in order to learn what must be signed, has it signed, and hands both to the CA's
+//! lane. In the lane the requests are decided again, in order of arrival, on the *speculative* state: the durable one plus
+//! what the lane has decided but not been answered. What needs the same signature keeps it; the rest goes back. Requests
+//! of a bulk come unsigned: they are decided once, in the lane, which has them signed in batches while it decides the
+//! next. What is signed is sent in trains, in the order of decisions; one train is in flight.
+//!
+//! A lane has no thread and no task: whoever waits at it and is looked at by their executor drives it, a step at a time,
+//! and nobody holds it between steps. So neither a caller who leaves nor one who is not looked at keeps the others
+//! waiting. The train in flight belongs to the lane.
+
+mod bell;
+mod driver;
+mod signing;
+
+use core::future::{Future, poll_fn};
+use core::pin::pin;
+use core::task::{Context as TaskContext, Poll, Waker};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use futures_channel::oneshot;
+
+use crate::domain::certificate::IssueCertificate;
+use crate::domain::event::Event;
+use crate::domain::{Context, Evidence, Need, Refusal, State, ToSign};
+use crate::keys::Signature;
+use crate::log::{Metadata, Position, Receipt, StreamId, Timestamp, World};
+use crate::ports::{EventStore, KeyStore};
+
+use super::execute::Identity;
+use super::{Error, Inner};
+
+use bell::Bell;
+use driver::Driver;
+
+/// A request on its way through the lane.
+pub(super) struct Entry {
+    pub(super) request: IssueCertificate,
+    pub(super) identity: Identity,
+    pub(super) context: Context,
+    pub(super) metadata: Metadata,
+    pub(super) evidence: Evidence,
+    /// Streams of this request alone, such as that of its key.
+    pub(super) beside: World<State>,
+    /// What was signed for it; kept as long as the same bytes are needed.
+    pub(super) signed: Vec<(ToSign, Signature)>,
+    /// Whether the lane has it signed, in batches, rather than its caller.
+    pub(super) in_batch: bool,
+    /// Whether all that it needs has been fetched, as far as known.
+    pub(super) prepared: bool,
+}
+
+/// What the lane answers.
+pub(super) enum Reply {
+    /// Durable.
+    Landed { entry: Box<Entry>, events: Vec<Event>, receipt: Receipt },
+    /// It was done before.
+    Repeated(Receipt),
+    /// Something is needed first, or what was signed fits no more: prepare it again.
+    Again { entry: Box<Entry>, why: Again },
+    /// The rules say no, on durable state.
+    Refused(Refusal),
+    /// Trouble.
+    Failed(Error),
+}
+
+/// Why a request goes back to its caller.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Again {
+    /// It must be signed, or signed anew.
+    Sign,
+    /// Something must be fetched.
+    Fetch(Need),
+    /// The serial number is taken: draw another.
+    Redraw,
+    /// What was read of its own streams has moved: read it anew.
+    Reload,
+    /// The decision is too old beside what is in flight, which is of this time (rule L9).
+    Stale(Timestamp),
+}
+
+type Waiting = (Box<Entry>, oneshot::Sender<Reply>);
+
+pub(super) struct Lane {
+    store: Arc<dyn EventStore>,
+    keys: Arc<dyn KeyStore>,
+    /// The streams that all requests share, as of the newest train.
+    view: RwLock<Arc<World<State>>>,
+    arrivals: Mutex<VecDeque<Waiting>>,
+    driver: Mutex<Driver>,
+    bell: Arc<Bell>,
+    waker: Waker,
+}
+
+/// A place among those who wait at a lane. Whoever has one gets an answer to what they hand in.
+pub(super) struct Seat<'a> {
+    lane: &'a Lane,
+    number: u64,
+}
+
+impl Lane {
+    pub(super) fn new(store: Arc<dyn EventStore>, keys: Arc<dyn KeyStore>) -> Self {
+        let bell = Arc::new(Bell::default());
+        let waker = Waker::from(Arc::clone(&bell));
+        let (view, arrivals, driver) = Default::default();
+        Self { store, keys, view, arrivals, driver, bell, waker }
+    }
+
+    /// The newest view of the shared streams.
+    pub(super) fn view(&self) -> Arc<World<State>> {
+        Arc::clone(&self.view.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether a stream is one of those that all requests of a lane share.
+    pub(super) fn shares(stream: &StreamId) -> bool {
+        matches!(stream.category(), "enterprise" | "policy" | "ca" | "quota")
+    }
+
+    /// Loads a shared stream, unless it is here.
+    pub(super) async fn load(&self, inner: &Inner, stream: &StreamId) -> Result<(), Error> {
+        if !self.driver().has(stream) {
+            let known = inner.known(stream);
+            let revision = known.as_ref().map_or_else(Default::default, |(revision, _)| *revision);
+            let read = self.store.read(&[(stream.clone(), revision)], Position::MAX).await?;
+            let mut loaded = World::default();
+            if let Some((revision, fold)) = known {
+                loaded.insert(stream.clone(), revision, fold);
+            }
+            for slice in &read.streams {
+                loaded.apply(slice)?;
+            }
+            inner.learn(&loaded, stream);
+            self.driver().bring(&loaded, stream);
+        }
+        self.publish(&self.driver());
+        Ok(())
+    }
+
+    /// Takes a place among those who wait.
+    pub(super) fn sit(&self) -> Seat<'_> {
+        Seat { lane: self, number: self.bell.sit() }
+    }
+
+    fn driver(&self) -> MutexGuard<'_, Driver> {
+        self.driver.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn arrivals(&self) -> MutexGuard<'_, VecDeque<Waiting>> {
+        self.arrivals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn publish(&self, driver: &Driver) {
+        *self.view.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(driver.view());
+    }
+}
+
+impl Seat<'_> {
+    /// Hands a request to the lane.
+    pub(super) fn submit(&self, entry: Box<Entry>) -> oneshot::Receiver<Reply> {
+        let (sender, receiver) = oneshot::channel();
+        self.lane.arrivals().push_back((entry, sender));
+        self.lane.bell.mark();
+        receiver
+    }
+
+    /// Waits for something that the lane will bring about, and drives it whenever there is something to be done.
+    pub(super) async fn wait<F: Future>(&self, wanted: F) -> F::Output {
+        let lane = self.lane;
+        let mut wanted = pin!(wanted);
+        poll_fn(|task| {
+            if let Poll::Ready(done) = wanted.as_mut().poll(task) {
+                return Poll::Ready(done);
+            }
+            lane.bell.sleep(self.number, task.waker());
+            lane.bell.answer(|| lane.driver().step(lane, &mut TaskContext::from_waker(&lane.waker)));
+            wanted.as_mut().poll(task)
+        })
+        .await
+    }
+}
+
+impl Drop for Seat<'_> {
+    /// Whoever leaves last gives back what nobody waits for any more: other processes' lanes would wait for a turn in
+    /// vain.
+    fn drop(&mut self) {
+        if self.lane.bell.rise(self.number) && self.lane.driver().abandon() {
+            self.lane.bell.ring();
+        }
+    }
+}
