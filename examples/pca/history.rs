@@ -6,10 +6,10 @@ use pca_core::projection::{DomainVerifier, audit};
 use serde_json::{Value, json};
 
 use crate::args::{Global, LogArgs, Number, VerifyArgs};
-use crate::exit::{Answer, Failure, Outcome, REFUSED, TROUBLE, print};
+use crate::exit::{Answer, Failure, Outcome, REFUSED, TROUBLE, print, say};
+use crate::key_check::{self, KeyLedger};
 use crate::shop::Shop;
 use crate::{output, secret};
-use crate::key_check::{self, KeyLedger};
 
 /// `pca log`
 pub async fn log(global: &Global, args: LogArgs) -> Outcome {
@@ -121,7 +121,14 @@ pub async fn verify(global: &Global, args: VerifyArgs) -> Outcome {
     bar.finish_and_clear();
     faults.extend(rules.finish().err().map(|fault| fault.to_string()));
     let keys = match passphrase {
-        Some(passphrase) => Some(key_check::check(global, &ledger, passphrase).await?),
+        Some(passphrase) => match key_check::check(global, &ledger, passphrase).await {
+            Ok(keys) => Some(keys),
+            Err(Failure::Trouble { kind: "in-use", message }) => {
+                say(&format!("warning: the keys are not checked, as another process is at work: {message}"));
+                None
+            }
+            Err(other) => return Err(other),
+        },
         None => None,
     };
     let (commits, events, head) = (chain.commits(), chain.events(), chain.head());
@@ -143,9 +150,15 @@ pub async fn verify(global: &Global, args: VerifyArgs) -> Outcome {
         "rehearsal": rehearsal,
         "certificates": rules.certificates(),
     });
-    let mut text = format!("sound: {commits} commits, {events} events, {} certificates\nhead  {}\n", rules.certificates(), head.digest);
+    let mut text = format!(
+        "sound: {commits} commits, {events} events, {} certificates\nhead  {}\n",
+        rules.certificates(),
+        head.digest
+    );
     if torn > 0 {
-        text.push_str(&format!("{torn} octets at the end are a torn tail that was never acknowledged; the next command puts them aside\n"));
+        text.push_str(&format!(
+            "{torn} octets at the end are a torn tail that was never acknowledged; the next command puts them aside\n"
+        ));
     }
     if rehearsal {
         text.push_str("this is a rehearsal log: its times are the caller's\n");

@@ -40,8 +40,12 @@ impl KeyLedger {
                 _ => {}
             }
             // Where a key stands does not depend on the moment.
-            let moment =
-                Moment { time: seal.time, revision: Revision::ZERO, position: seal.last(), metadata: commit.metadata() };
+            let moment = Moment {
+                time: seal.time,
+                revision: Revision::ZERO,
+                position: seal.last(),
+                metadata: commit.metadata(),
+            };
             for key in keys {
                 self.states.entry(key).or_default().evolve(&event, &moment);
             }
@@ -74,7 +78,9 @@ pub async fn check(global: &Global, ledger: &KeyLedger, passphrase: SecretString
             continue;
         }
         match (keys.public_key(key).await, ledger.public.get(key)) {
-            (Ok(found), Some(told)) if found.digest() != *told => faults.push(format!("{key} is another key than the log says")),
+            (Ok(found), Some(told)) if found.digest() != *told => {
+                faults.push(format!("{key} is another key than the log says"))
+            }
             (Err(error), _) => faults.push(format!("{key}: {error}")),
             _ => {}
         }

@@ -105,7 +105,10 @@ fn every_command_and_option_has_a_help_that_says_something() {
             let option = line.trim_start();
             if option.starts_with("--") && option.split_whitespace().count() <= 2 {
                 let next = lines.get(number + 1).unwrap_or(&"");
-                assert!(next.starts_with("          ") && !next.trim().is_empty(), "{command:?}: {line} has no help:\n{help}");
+                assert!(
+                    next.starts_with("          ") && !next.trim().is_empty(),
+                    "{command:?}: {line} has no help:\n{help}"
+                );
             }
         }
         if command.len() == 2 || !["buy", "policy", "profile", "issue", "keys"].contains(&command[0]) {
@@ -115,7 +118,10 @@ fn every_command_and_option_has_a_help_that_says_something() {
     }
     let help = String::from_utf8(pca().arg("--help").output().unwrap().stdout).unwrap();
     for command in commands().iter().filter(|command| command.len() == 1) {
-        assert!(help.contains(&format!("  {} ", command[0])) || help.contains(&format!("  {}\n", command[0])), "{command:?}");
+        assert!(
+            help.contains(&format!("  {} ", command[0])) || help.contains(&format!("  {}\n", command[0])),
+            "{command:?}"
+        );
     }
     assert!(pca().arg("--version").output().unwrap().status.success());
 }
