@@ -36,7 +36,7 @@ impl Pca {
     async fn try_issue(&self, request: IssueCertificate, call: &Call) -> Result<Done<Issued>, Error> {
         match self.enter(request, call, false).await? {
             Entered::New(entry) => self.pass(&self.lane(&entry.request), entry, call).await,
-            Entered::Repeated(done) => Ok(done),
+            Entered::Repeated(done) => Ok(*done),
         }
     }
 
@@ -55,7 +55,7 @@ impl Pca {
             drop(seat);
             let reply = reply.map_err(|_| inconsistent("the lane forgot a request"))?;
             entry = match self.conclude(reply).await? {
-                Concluded::Done(done) => return Ok(done),
+                Concluded::Done(done) => return Ok(*done),
                 Concluded::Again(entry, why) => self.again(lane, entry, &why, call).await?,
             };
         }
@@ -83,9 +83,9 @@ impl Pca {
         if call.chosen_commit().is_some()
             && let Some(receipt) = inner.store.receipt(identity.commit, identity.request).await.map_err(reused)?
         {
-            return Ok(Entered::Repeated(answer(self.repeat(receipt).await?)?));
+            return Ok(Entered::Repeated(Box::new(answer(self.repeat(receipt).await?)?)));
         }
-        let (context, metadata) = self.draw(name, false, identity.commit, call).await?;
+        let (context, metadata) = self.draw(name, false, &identity, call).await?;
         let (evidence, beside, signed) = (Evidence::default(), World::default(), Vec::new());
         let mut entry = Box::new(Entry {
             request,
@@ -166,7 +166,7 @@ impl Pca {
         }
         let stale = matches!(why, Again::Stale(_)) || self.inner.is_stale(&entry.context, &lane.view()).await?;
         if stale {
-            let (context, metadata) = self.draw(IssueCertificate::NAME, false, entry.identity.commit, call).await?;
+            let (context, metadata) = self.draw(IssueCertificate::NAME, false, &entry.identity, call).await?;
             entry.context.time = context.time;
             entry.metadata = metadata;
         }
@@ -189,9 +189,9 @@ impl Pca {
                 let Entry { request, context, evidence, .. } = *entry;
                 self.record(|| DecisionRecord::of(&request, &context, &evidence, &signatures, &events, receipt));
                 let carried = Carried { events, signed: Vec::new(), receipt: Some(receipt), repeated: false };
-                answer(carried).map(Concluded::Done)
+                answer(carried).map(|done| Concluded::Done(Box::new(done)))
             }
-            Reply::Repeated(receipt) => answer(self.repeat(receipt).await?).map(Concluded::Done),
+            Reply::Repeated(receipt) => answer(self.repeat(receipt).await?).map(|done| Concluded::Done(Box::new(done))),
             Reply::Again { entry, why } => Ok(Concluded::Again(entry, why)),
             Reply::Refused(refusal) => Err(refusal.into()),
             Reply::Failed(Error::Store(error @ StoreError::IdReused { .. })) => Err(reused(error)),
@@ -221,12 +221,12 @@ impl Inner {
 /// A request that was taken in.
 pub(super) enum Entered {
     New(Box<Entry>),
-    Repeated(Done<Issued>),
+    Repeated(Box<Done<Issued>>),
 }
 
 /// Where a request stands after the lane has replied.
 pub(super) enum Concluded {
-    Done(Done<Issued>),
+    Done(Box<Done<Issued>>),
     Again(Box<Entry>, Again),
 }
 

@@ -158,7 +158,8 @@ impl Driver {
                         continue;
                     }
                     self.sign(lane, task);
-                    if !fresh && !(self.again.is_empty() && self.doubtful.is_empty()) {
+                    let undecided = !self.again.is_empty() || !self.doubtful.is_empty();
+                    if undecided && !fresh {
                         self.before_next = Some(self.read(lane, None));
                     } else if let Some(member) = self.next.first() {
                         if self.turns == 0 {
@@ -169,10 +170,10 @@ impl Driver {
                             let coming = Box::pin(async move { store.lease(&quota).await });
                             self.before_next = Some(Errand::Turn(coming));
                         }
-                    } else if self.again.is_empty() && self.doubtful.is_empty() {
-                        break;
-                    } else {
+                    } else if undecided {
                         fresh = false;
+                    } else {
+                        break;
                     }
                 }
             }
