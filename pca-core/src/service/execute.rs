@@ -67,7 +67,12 @@ impl Pca {
         let mut lease = None;
         for _ in 0..ATTEMPTS {
             let Decision { plan, guards } = session.decide(command).await??;
-            let signatures = inner.sign(plan.to_sign()).await?;
+            let signatures = match inner.sign(plan.to_sign()).await {
+                Ok(signatures) => signatures,
+                // The key may have come to its end meanwhile: then there is a refusal to tell, or another key.
+                Err(Error::Key(_)) if session.refresh().await? => continue,
+                Err(error) => return Err(error),
+            };
             let signed = plan.to_sign().iter().cloned().zip(signatures.iter().cloned()).collect();
             if plan.events().is_empty() {
                 let events = plan.standing().to_vec();

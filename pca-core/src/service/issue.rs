@@ -42,14 +42,21 @@ impl Pca {
 
     /// Prepares, signs and hands to the lane, until it is done or refused.
     async fn pass(&self, lane: &Lane, mut entry: Box<Entry>, call: &Call) -> Result<Done<Issued>, Error> {
+        let mut refreshed = false;
         for _ in 0..ATTEMPTS {
             while let Prepared::Key(request, ordinal) = self.prepare(lane, &mut entry).await? {
                 let made = self.inner.keys.generate(core::slice::from_ref(&request)).await.into_iter().next();
                 entry.evidence.keys.insert(ordinal, made.ok_or_else(|| inconsistent("the key store made no key"))??);
             }
             let to_sign: Vec<_> = entry.signed.iter().map(|(to_sign, _)| to_sign.clone()).collect();
-            let signatures = self.inner.sign(&to_sign).await?;
-            entry.signed = to_sign.into_iter().zip(signatures).collect();
+            match self.inner.sign(&to_sign).await {
+                Ok(signatures) => entry.signed = to_sign.into_iter().zip(signatures).collect(),
+                Err(Error::Key(_)) if !refreshed => {
+                    refreshed = true;
+                    entry.look_again();
+                }
+                Err(error) => return Err(error),
+            }
             let seat = lane.sit();
             let reply = seat.wait(seat.submit(entry)).await;
             drop(seat);
@@ -97,6 +104,7 @@ impl Pca {
             signed,
             in_batch,
             prepared: false,
+            outdated: false,
         });
         if let KeySource::Csr(csr) = &entry.request.key {
             let stream = stream::spki(&csr.public_key().digest());
