@@ -129,7 +129,10 @@ pub async fn passphrase(global: &Global, new: &Path) -> Outcome {
     }
     if global.dry_run {
         Shop::asking(global).await?;
-        return Ok(Answer::new(json!({ "dry_run": true, "events": [] }), "the keys would be put under the new passphrase"));
+        return Ok(Answer::new(
+            json!({ "dry_run": true, "events": [] }),
+            "the keys would be put under the new passphrase",
+        ));
     }
     let shop = Shop::working(global).await?;
     if let Some(keys) = &shop.keys {
@@ -142,11 +145,15 @@ pub async fn passphrase(global: &Global, new: &Path) -> Outcome {
 /// `pca keys sweep`
 pub async fn sweep(global: &Global) -> Outcome {
     if global.dry_run {
-        return Err(Failure::refused("L7", "no-preview", "a sweep cannot be previewed; `pca verify` tells which keys have no owner"));
+        return Err(Failure::refused(
+            "L7",
+            "no-preview",
+            "a sweep cannot be previewed; `pca verify` tells which keys have no owner",
+        ));
     }
     let shop = Shop::working(global).await?;
     // No other process is at work on this directory while it is open, so that a key without an event is an orphan.
-    let swept = shop.pca.sweep_keys(pca_core::log::Timestamp::from_micros(i64::MAX), &shop.call).await;
+    let swept = shop.pca.sweep_keys(pca_core::log::Timestamp::from_micros(i64::MAX), &shop.after).await;
     shop.close().await?;
     let why = |swept: Swept| match swept {
         Swept::Orphan => "no event names it",

@@ -53,7 +53,8 @@ async fn create(global: &Global, mut gate: Gate, ca: CaId, addresses: Addresses,
     let path_length = args.path_len.as_ref().map(|length| {
         let length = gate.small(length, "as a path length", "C6");
         u8::try_from(length).unwrap_or_else(|_| {
-            let text = format!("a path length of {length} cannot be had; none, or 1 to 255 for a root, 0 for an intermediate");
+            let text =
+                format!("a path length of {length} cannot be had; none, or 1 to 255 for a root, 0 for an intermediate");
             gate.refuse(BrokenRule::new(C6, "path-length", text));
             1
         })

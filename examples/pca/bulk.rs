@@ -9,7 +9,6 @@ use futures_util::StreamExt as _;
 use indicatif::ProgressBar;
 use pca_core::domain::certificate::{IssueAtomically, IssueCertificate, Issued};
 use pca_core::domain::{BrokenRule, CaId, Refusal};
-use pca_core::x509::{Profile, SubjectFields};
 use serde_json::{Value, json};
 
 use crate::args::{BulkArgs, Global};
@@ -46,7 +45,8 @@ pub async fn bulk(global: &Global, args: BulkArgs) -> Outcome {
 /// Each request for itself, in order.
 async fn each(shop: &Shop, ca: CaId, source: Source, out: Option<&Path>) -> Outcome {
     let mut report = Report::create(out)?;
-    let bar = source.bar();
+    let (source, bar) = source.show();
+    let mut answered = 0_u64;
     let trouble = Arc::new(Mutex::new(None));
     let lines = Arc::new(Mutex::new(std::collections::VecDeque::new()));
     // A bad line goes through as a request that nobody can grant, so that each request keeps its place, from which its
@@ -73,7 +73,8 @@ async fn each(shop: &Shop, ca: CaId, source: Source, out: Option<&Path>) -> Outc
     while let Some(result) = results.next().await {
         let next = lines.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
         let Some((number, bad)) = next else { break };
-        bar.inc(1);
+        answered += 1;
+        bar.set_message(format!("{answered} requests answered"));
         match (bad, result) {
             (Some(Line { request, gate, .. }), _) => {
                 let found = shop.pca.preview(&request, &shop.call).await;
@@ -173,9 +174,9 @@ async fn rehearse(global: &Global, ca: CaId, source: Source) -> Outcome {
     Ok(Answer::new(json!({ "dry_run": true, "issued": granted, "refused": refused.len(), "lines": refused }), text))
 }
 
-/// A request that is never granted.
+/// A request against which nothing stands but the CA.
 fn nothing(ca: CaId) -> IssueCertificate {
-    IssueCertificate::of(ca, Profile::Server, SubjectFields::default())
+    IssueCertificate::server(ca, ["a.example.com"])
 }
 
 /// Where the answers go.
@@ -257,17 +258,24 @@ impl Source {
         let file = File::open(path).map_err(|error| Failure::file("reading", path, &error))?;
         let metadata = file.metadata().map_err(|error| Failure::file("reading", path, &error))?;
         if metadata.is_dir() {
-            return Err(Failure::trouble("file", format!("{} is a directory; a file of JSON lines is expected", path.display())));
+            return Err(Failure::trouble(
+                "file",
+                format!("{} is a directory; a file of JSON lines is expected", path.display()),
+            ));
         }
         let octets = metadata.is_file().then_some(metadata.len());
         let reader = Box::new(BufReader::with_capacity(1 << 16, file));
         Ok(Self { reader, path: path.to_owned(), number: 0, octets, bar, over: false })
     }
 
-    /// Progress by certificates, drawn on a terminal.
-    fn bar(&self) -> ProgressBar {
-        let _ = self.octets;
-        output::progress(None, "{spinner} {pos} requests answered, {per_sec}, {elapsed}")
+    /// Progress in octets of the file, drawn on a terminal.
+    fn show(mut self) -> (Self, ProgressBar) {
+        self.bar = match self.octets {
+            Some(octets) => output::progress(Some(octets), "issuing {bar:40} {percent}% {msg} ({elapsed}, {eta} left)"),
+            None => output::progress(None, "{spinner} issuing {msg} ({elapsed})"),
+        };
+        let bar = self.bar.clone();
+        (self, bar)
     }
 }
 
@@ -281,7 +289,7 @@ impl Iterator for Source {
         match line::read(&mut self.reader) {
             Ok(Some(text)) => {
                 self.number += 1;
-                self.bar.inc(1);
+                self.bar.inc(text.octets());
                 Some(Ok((self.number, text)))
             }
             Ok(None) => None,

@@ -160,7 +160,10 @@ fn unwritten<'a>(directory: &Path, files: &'a [DeliveredFile]) -> Result<Vec<&'a
 }
 
 fn there(path: &Path) -> Failure {
-    Failure::trouble("file", format!("{} is there already, and nothing is overwritten; choose another directory", path.display()))
+    Failure::trouble(
+        "file",
+        format!("{} is there already, and nothing is overwritten; choose another directory", path.display()),
+    )
 }
 
 fn make_directory(directory: &Path) -> Result<(), Failure> {

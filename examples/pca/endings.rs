@@ -2,14 +2,16 @@
 
 use pca_core::domain::ca::{Ending, Foreseen, Preview, RemoveCa, ResetCa, RevokeCa};
 use pca_core::domain::certificate::RemoveCertificate;
+use pca_core::domain::key::ConfirmKeyDestroyed;
+use pca_core::keys::KeyId;
 use pca_core::service::Ended;
 use serde_json::{Value, json};
 
 use crate::args::{EndArgs, EndingWord, Global, PreviewArgs};
 use crate::exit::{Answer, Outcome, say};
 use crate::gate::Gate;
-use crate::shop::{Shop, carry_out, judge, preview as dry_run, told};
 use crate::output;
+use crate::shop::{Shop, judge, preview as dry_run, told};
 
 /// `pca preview reset|revoke CA`
 pub async fn preview(global: &Global, args: PreviewArgs) -> Outcome {
@@ -38,8 +40,7 @@ fn foreseen_json(seen: &Foreseen) -> Value {
         "digest": seen.digest.to_string(),
         "certificates": seen.certificates,
         "holders": seen.holders,
-        "quota": seen.forfeited.saturating_add(seen.kept),
-        "quota_forfeited": seen.forfeited,
+        "quota": seen.forfeited,
         "quota_kept": seen.kept,
         "intermediates": intermediates,
         "cascade": seen.cascade,
@@ -65,7 +66,9 @@ fn foreseen_text(seen: &Foreseen) -> String {
         text.push('\n');
     }
     if seen.still_issuing {
-        text.push_str(&format!("it still issues, so the digest may go stale; `pca disable {ca}` first keeps it fresh\n"));
+        text.push_str(&format!(
+            "it still issues, so the digest may go stale; `pca disable {ca}` first keeps it fresh\n"
+        ));
     }
     let cascade = if seen.cascade { " --cascade" } else { "" };
     text.push_str(&format!("\nto do it: pca {command} {ca} --confirm {}{cascade}", seen.digest));
@@ -76,7 +79,8 @@ fn foreseen_text(seen: &Foreseen) -> String {
 pub async fn reset(global: &Global, args: EndArgs) -> Outcome {
     let mut gate = Gate::new();
     let EndArgs { ca, confirm, cascade, reason, without_last_crl } = args;
-    let command = ResetCa { ca: gate.ca(&ca, "C7"), confirm: Gate::digest(&confirm), cascade, reason, without_last_crl };
+    let command =
+        ResetCa { ca: gate.ca(&ca, "C7"), confirm: Gate::digest(&confirm), cascade, reason, without_last_crl };
     if !gate.is_open() || global.dry_run {
         return dry_run(global, gate, &command).await;
     }
@@ -90,7 +94,8 @@ pub async fn reset(global: &Global, args: EndArgs) -> Outcome {
 pub async fn revoke(global: &Global, args: EndArgs) -> Outcome {
     let mut gate = Gate::new();
     let EndArgs { ca, confirm, cascade, reason, without_last_crl } = args;
-    let command = RevokeCa { ca: gate.ca(&ca, "C9"), confirm: Gate::digest(&confirm), cascade, reason, without_last_crl };
+    let command =
+        RevokeCa { ca: gate.ca(&ca, "C9"), confirm: Gate::digest(&confirm), cascade, reason, without_last_crl };
     if !gate.is_open() || global.dry_run {
         return dry_run(global, gate, &command).await;
     }
@@ -154,11 +159,46 @@ fn ended_answer(ended: Ended, state: &'static str) -> Answer {
 pub async fn remove(global: &Global, id: &str) -> Outcome {
     let mut gate = Gate::new();
     if id.starts_with("crt_") {
-        let id = gate.certificate(id, "A5");
-        return carry_out(global, gate, RemoveCertificate { id }, |removed| removed_answer(&removed.id.to_string())).await;
+        let command = RemoveCertificate { id: gate.certificate(id, "A5") };
+        if !gate.is_open() || global.dry_run {
+            return dry_run(global, gate, &command).await;
+        }
+        let shop = Shop::working(global).await?;
+        let removed = match shop.pca.execute(command, &shop.call).await {
+            Ok(done) => {
+                let removed = told(done);
+                if let Some(key) = &removed.key {
+                    end_key(&shop, key).await;
+                }
+                Ok(removed_answer(&removed.id.to_string()))
+            }
+            Err(error) => Err(error.into()),
+        };
+        shop.close().await?;
+        return removed;
     }
-    let ca = gate.ca(id, "R6");
-    carry_out(global, gate, RemoveCa { ca }, |removed| removed_answer(removed.ca.as_str())).await
+    let command = RemoveCa { ca: gate.ca(id, "R6") };
+    if !gate.is_open() || global.dry_run {
+        return dry_run(global, gate, &command).await;
+    }
+    let shop = Shop::working(global).await?;
+    let removed = shop.pca.execute(command, &shop.call).await;
+    if removed.is_ok() {
+        shop.resume().await;
+    }
+    shop.close().await?;
+    Ok(removed_answer(told(removed?).ca.as_str()))
+}
+
+/// The end of a key is decided; it is carried out and confirmed (rules K3, K4). What fails is left to `pca keys sweep`.
+async fn end_key(shop: &Shop, key: &KeyId) {
+    let ended = match shop.pca.keys().destroy(key).await {
+        Ok(()) => shop.pca.execute(ConfirmKeyDestroyed { key: key.clone() }, &shop.after).await.map(drop),
+        Err(error) => Err(error.into()),
+    };
+    if let Err(error) = ended {
+        say(&format!("warning: the key {key} is not destroyed yet; `pca keys sweep` tries again: {error}"));
+    }
 }
 
 fn removed_answer(id: &str) -> Answer {

@@ -102,7 +102,9 @@ impl From<StoreError> for Failure {
 impl From<KeyError> for Failure {
     fn from(error: KeyError) -> Self {
         let kind = match &error {
-            KeyError::PassphraseTooShort { .. } => return Self::refused("K5", "passphrase-too-short", error.to_string()),
+            KeyError::PassphraseTooShort { .. } => {
+                return Self::refused("K5", "passphrase-too-short", error.to_string());
+            }
             KeyError::NotExportable { .. } => return Self::refused("K1", "key-not-exportable", error.to_string()),
             KeyError::Unsupported { .. } => return Self::refused("O3", "algorithm-unsupported", error.to_string()),
             KeyError::WrongPassphrase => "wrong-passphrase",

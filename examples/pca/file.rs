@@ -45,7 +45,10 @@ pub fn create(path: &Path, octets: &[u8], mode: u32) -> std::io::Result<()> {
 /// Whether a file could be written there, before anything irreversible is done for it.
 pub fn writable(path: &Path) -> Result<(), Failure> {
     if path.is_dir() {
-        return Err(Failure::trouble("file", format!("{} is a directory; the name of a file is expected", path.display())));
+        return Err(Failure::trouble(
+            "file",
+            format!("{} is a directory; the name of a file is expected", path.display()),
+        ));
     }
     let directory = match path.parent() {
         Some(parent) if parent != Path::new("") => parent,

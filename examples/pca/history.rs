@@ -6,7 +6,8 @@ use pca_core::projection::{DomainVerifier, audit};
 use serde_json::{Value, json};
 
 use crate::args::{Global, LogArgs, Number, VerifyArgs};
-use crate::exit::{Answer, Failure, Outcome, REFUSED, TROUBLE, print};
+use crate::exit::{Answer, Failure, Outcome, REFUSED, TROUBLE, print, say};
+use crate::key_check::{self, KeyLedger};
 use crate::shop::Shop;
 use crate::{output, secret};
 
@@ -18,13 +19,14 @@ pub async fn log(global: &Global, args: LogArgs) -> Outcome {
         Some(other) => return Err(Failure::Usage(format!("{other:?} is no position of the log"))),
         None => Position::ZERO,
     };
+    let begin = after;
     loop {
         let batch = shop.pca.store().follow(after, 1024).await?;
         let Some(last) = batch.last() else { break };
         after = last.seal().last();
         let mut lines = String::new();
         for recorded in &batch {
-            tell(recorded, global.json, &mut lines)?;
+            tell(recorded, begin, global.json, &mut lines)?;
         }
         print(&lines);
     }
@@ -33,16 +35,17 @@ pub async fn log(global: &Global, args: LogArgs) -> Outcome {
         while let Some(recorded) = more.next().await {
             let mut lines = String::new();
             let recorded = recorded?;
-            tell(&recorded, global.json, &mut lines)?;
+            tell(&recorded, begin, global.json, &mut lines)?;
             print(&lines);
         }
     }
     Ok(Answer::Printed)
 }
 
-fn tell(recorded: &Recorded, as_json: bool, lines: &mut String) -> Result<(), Failure> {
+/// Tells the events of a commit that are behind a position.
+fn tell(recorded: &Recorded, after: Position, as_json: bool, lines: &mut String) -> Result<(), Failure> {
     let entries = audit::entries(recorded).map_err(|error| Failure::trouble("damaged", error.to_string()))?;
-    for entry in entries {
+    for entry in entries.into_iter().filter(|entry| entry.position > after) {
         if as_json {
             let json = serde_json::to_value(&entry).map_err(|error| Failure::trouble("store", error.to_string()))?;
             lines.push_str(&times_for_people(json).to_string());
@@ -90,6 +93,7 @@ pub async fn verify(global: &Global, args: VerifyArgs) -> Outcome {
         None => None,
     };
     let (mut chain, mut rules, mut faults) = (Verifier::default(), DomainVerifier::default(), Vec::new());
+    let mut ledger = KeyLedger::default();
     let mut seen = expected == Some(Digest::ZERO);
     let total = shop.pca.store().head().await?.position.get();
     let bar = output::progress(Some(total), "verifying {bar:40} {pos}/{len} events, {eta} left");
@@ -108,6 +112,8 @@ pub async fn verify(global: &Global, args: VerifyArgs) -> Outcome {
         for recorded in &batch {
             faults.extend(chain.follow(recorded).iter().map(ToString::to_string));
             faults.extend(rules.follow(recorded).iter().map(ToString::to_string));
+            // An event that cannot be decoded was told by the rules.
+            let _ = ledger.follow(recorded);
             seen |= expected == Some(recorded.seal().digest);
         }
         bar.set_position(after.get());
@@ -115,7 +121,14 @@ pub async fn verify(global: &Global, args: VerifyArgs) -> Outcome {
     bar.finish_and_clear();
     faults.extend(rules.finish().err().map(|fault| fault.to_string()));
     let keys = match passphrase {
-        Some(passphrase) => Some(crate::key_check::check(global, &shop, passphrase).await?),
+        Some(passphrase) => match key_check::check(global, &ledger, passphrase).await {
+            Ok(keys) => Some(keys),
+            Err(Failure::Trouble { kind: "in-use", message }) => {
+                say(&format!("warning: the keys are not checked, as another process is at work: {message}"));
+                None
+            }
+            Err(other) => return Err(other),
+        },
         None => None,
     };
     let (commits, events, head) = (chain.commits(), chain.events(), chain.head());
@@ -137,9 +150,15 @@ pub async fn verify(global: &Global, args: VerifyArgs) -> Outcome {
         "rehearsal": rehearsal,
         "certificates": rules.certificates(),
     });
-    let mut text = format!("sound: {commits} commits, {events} events, {} certificates\nhead  {}\n", rules.certificates(), head.digest);
+    let mut text = format!(
+        "sound: {commits} commits, {events} events, {} certificates\nhead  {}\n",
+        rules.certificates(),
+        head.digest
+    );
     if torn > 0 {
-        text.push_str(&format!("{torn} octets at the end are a torn tail that was never acknowledged; the next command puts them aside\n"));
+        text.push_str(&format!(
+            "{torn} octets at the end are a torn tail that was never acknowledged; the next command puts them aside\n"
+        ));
     }
     if rehearsal {
         text.push_str("this is a rehearsal log: its times are the caller's\n");

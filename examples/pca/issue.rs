@@ -26,7 +26,8 @@ fn profile_named(gate: &mut Gate, name: &str) -> Profile {
     name.parse().unwrap_or_else(|_| {
         let known = Profile::ALL.map(Profile::name).join(", ");
         let name: String = name.chars().filter(|c| !c.is_control()).take(60).collect();
-        let text = format!("there is no profile `{name}`; there are {known}, and profiles of one's own are not yet supported");
+        let text =
+            format!("there is no profile `{name}`; there are {known}, and profiles of one's own are not yet supported");
         gate.refuse(BrokenRule::new(Rule::new("I2"), "unknown-profile", text));
         Profile::Client
     })
@@ -41,13 +42,10 @@ async fn one(global: &Global, mut gate: Gate, profile: Profile, ca: &str, args: 
     let RequestArgs { dns, ip, email, uri, subject: fields, issue } = args;
     let IssueArgs { key, days, clamp, holder, contact, label } = issue;
     let mut request = IssueCertificate::of(gate.ca(ca, "I1"), profile, subject(&fields));
-    let names = [
-        dns.into_iter().map(NameRequest::dns as fn(String) -> NameRequest).collect::<Vec<_>>(),
-        ip.into_iter().map(NameRequest::ip as fn(String) -> NameRequest).collect(),
-        email.into_iter().map(NameRequest::email as fn(String) -> NameRequest).collect(),
-        uri.into_iter().map(NameRequest::uri as fn(String) -> NameRequest).collect(),
-    ];
-    request.names = names.into_iter().flatten().collect();
+    request.names.extend(dns.into_iter().map(NameRequest::dns));
+    request.names.extend(ip.into_iter().map(NameRequest::ip));
+    request.names.extend(email.into_iter().map(NameRequest::email));
+    request.names.extend(uri.into_iter().map(NameRequest::uri));
     request.key = match &key.csr {
         Some(path) => csr_from_file(&mut gate, path)?,
         None => platform_key(&mut gate, key.algorithm.as_ref()),
@@ -127,7 +125,11 @@ pub async fn revoke(global: &Global, args: RevokeArgs) -> Outcome {
         let (id, ca, status) = (revoked.id.to_string(), &revoked.ca, revoked.status());
         Answer::new(
             json!({ "certificate": id, "status": status, "reason": revoked.reason.name(), "ca": ca }),
-            format!("{id} is {} ({}); relying parties learn it from `pca crl {ca} --out FILE`", status.replace('-', " "), revoked.reason),
+            format!(
+                "{id} is {} ({}); relying parties learn it from `pca crl {ca} --out FILE`",
+                status.replace('-', " "),
+                revoked.reason
+            ),
         )
     })
     .await

@@ -1,17 +1,58 @@
 //! The keys beside the log: live ones must be there and fit.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use pca_core::domain::event::Event;
 use pca_core::domain::key::KeyState;
-use pca_core::keys::KeyError;
+use pca_core::keys::KeyId;
+use pca_core::log::{CodecError, Digest, EventData as _, Fold as _, Moment, Recorded, Revision};
 use pca_core::ports::KeyStore as _;
 use pca_store_file::{FileKeyStore, FileKeyStoreOptions};
 use secrecy::SecretString;
 
 use crate::args::Global;
 use crate::exit::Failure;
-use crate::replay::replayed;
-use crate::shop::Shop;
+
+/// What the log says about keys, gathered commit by commit.
+#[derive(Default)]
+pub struct KeyLedger {
+    states: BTreeMap<KeyId, KeyState>,
+    /// The public keys of those that the platform keeps.
+    public: BTreeMap<KeyId, Digest>,
+}
+
+impl KeyLedger {
+    /// Takes a commit in.
+    pub fn follow(&mut self, recorded: &Recorded) -> Result<(), CodecError> {
+        let (seal, commit) = (recorded.seal(), recorded.commit());
+        for view in commit.events() {
+            let streams = view.streams().filter(|stream| stream.category() == "key");
+            let keys: Vec<KeyId> = streams.filter_map(|stream| stream.key().parse().ok()).collect();
+            if keys.is_empty() {
+                continue;
+            }
+            let event = Event::decode(&view)?;
+            match &event {
+                Event::CaEnabled(enabled) => drop(self.public.insert(enabled.key.clone(), enabled.spki)),
+                Event::CertificateIssued(issued) => {
+                    self.public.extend(issued.key.clone().map(|key| (key, issued.spki)));
+                }
+                _ => {}
+            }
+            // Where a key stands does not depend on the moment.
+            let moment = Moment {
+                time: seal.time,
+                revision: Revision::ZERO,
+                position: seal.last(),
+                metadata: commit.metadata(),
+            };
+            for key in keys {
+                self.states.entry(key).or_default().evolve(&event, &moment);
+            }
+        }
+        Ok(())
+    }
+}
 
 /// What was found.
 pub struct KeyReport {
@@ -23,36 +64,25 @@ pub struct KeyReport {
     pub orphans: Vec<String>,
 }
 
-/// Reads every key, and looks whether each that the log needs is among them.
-pub async fn check(global: &Global, shop: &Shop, passphrase: SecretString) -> Result<KeyReport, Failure> {
+/// Reads every key, and looks whether each that the log needs is among them and is what the log says.
+pub async fn check(global: &Global, ledger: &KeyLedger, passphrase: SecretString) -> Result<KeyReport, Failure> {
     let keys = FileKeyStore::open(&global.dir.join("keys"), passphrase, FileKeyStoreOptions::default())?;
     let checked = keys.check_all().await?;
     let mut faults: Vec<String> = checked.faults.iter().map(|(key, error)| format!("{key}: {error}")).collect();
-    let inventory: pca_core::projection::Inventory = replayed(&shop.pca).await?;
-    let mut orphans = Vec::new();
-    let mut there = BTreeSet::new();
-    for entry in keys.list().await? {
-        let state = shop.pca.question(|desk, _| Ok(desk.key(&entry.id)?.clone())).await?;
-        if state == KeyState::Unknown {
-            orphans.push(entry.id.to_string());
+    let there: BTreeSet<KeyId> = keys.list().await?.into_iter().map(|entry| entry.id).collect();
+    let orphans = there.iter().filter(|key| !ledger.states.contains_key(*key)).map(ToString::to_string).collect();
+    for (key, state) in &ledger.states {
+        let KeyState::Living(owner) = state else { continue };
+        if !there.contains(key) {
+            faults.push(format!("{key} is missing: it belongs to {owner:?}"));
+            continue;
         }
-        there.insert(entry.id);
-    }
-    for ca in inventory.cas() {
-        let Some(generation) = ca.generation() else { continue };
-        match keys.public_key(&generation.key).await {
-            Ok(key) if key.digest() == generation.spki => {}
-            Ok(_) => faults.push(format!("{} is not the key of {:?}", generation.key, ca.id().map(|id| id.as_str()))),
-            Err(KeyError::Absent { .. }) => faults.push(format!("{} is missing: {}", generation.key, generation.id)),
-            Err(error) => faults.push(format!("{}: {error}", generation.key)),
-        }
-    }
-    let all = pca_core::projection::CertificateFilter { removed: true, ..Default::default() };
-    let needed = inventory.certificates(&all, shop.now).filter_map(|entry| Some((entry, entry.key.as_ref()?)));
-    for (entry, key) in needed {
-        let living = shop.pca.question(|desk, _| Ok(matches!(desk.key(key)?, KeyState::Living(_)))).await?;
-        if living && !there.contains(key) {
-            faults.push(format!("{key} is missing: it belongs to {}", entry.id));
+        match (keys.public_key(key).await, ledger.public.get(key)) {
+            (Ok(found), Some(told)) if found.digest() != *told => {
+                faults.push(format!("{key} is another key than the log says"))
+            }
+            (Err(error), _) => faults.push(format!("{key}: {error}")),
+            _ => {}
         }
     }
     let sound = checked.checked.saturating_sub(checked.faults.len());

@@ -30,6 +30,16 @@ pub enum Text {
     TooLong(u64),
 }
 
+impl Text {
+    /// How many octets it took in the file.
+    pub fn octets(&self) -> u64 {
+        match self {
+            Self::Whole(octets) => u64::try_from(octets.len()).unwrap_or(u64::MAX).saturating_add(1),
+            Self::TooLong(length) => length.saturating_add(1),
+        }
+    }
+}
+
 /// A request, and what its line broke.
 pub struct Line {
     /// What is asked for, as far as it could be read.
@@ -101,7 +111,8 @@ struct Request {
 /// Understands a line; an empty one is none.
 pub fn parse(text: &Text, ca: &CaId) -> Option<Line> {
     let mut gate = Gate::new();
-    let empty = || IssueCertificate::of(ca.clone(), Profile::Server, SubjectFields::default());
+    // Nothing more is to be said of a line that cannot be read, so that what stands for it breaks no further rule.
+    let empty = || IssueCertificate::server(ca.clone(), ["a.example.com"]);
     let octets = match text {
         Text::Whole(octets) if octets.trim_ascii().is_empty() => return None,
         Text::Whole(octets) => octets,
@@ -126,7 +137,8 @@ pub fn parse(text: &Text, ca: &CaId) -> Option<Line> {
 fn understand(asked: Request, ca: &CaId, gate: &mut Gate) -> IssueCertificate {
     let profile = asked.kind.parse().unwrap_or_else(|_| {
         let kind: String = asked.kind.chars().filter(|c| !c.is_control()).take(60).collect();
-        let text = format!("`{kind}` is no kind of certificate; there are {}", Profile::ALL.map(Profile::name).join(", "));
+        let text =
+            format!("`{kind}` is no kind of certificate; there are {}", Profile::ALL.map(Profile::name).join(", "));
         gate.refuse(BrokenRule::new(Rule::new("I2"), "unknown-profile", text));
         Profile::Server
     });

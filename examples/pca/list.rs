@@ -47,7 +47,9 @@ fn check(args: &ListArgs) -> Result<(), Failure> {
     hex("fingerprint", &args.fingerprint)?;
     let Some(status) = args.status.as_deref() else { return Ok(()) };
     let known: &[&str] = match args.kind {
-        ListKind::Certificates => &["valid", "active", "revoked", "on-hold", "hold", "held", "expired", "ended", "removed"],
+        ListKind::Certificates => {
+            &["valid", "active", "revoked", "on-hold", "hold", "held", "expired", "ended", "removed"]
+        }
         ListKind::Cas => {
             &["not-enabled", "enabled", "disabled", "expired", "revoked", "refund-requested", "refunded", "removed"]
         }
@@ -73,15 +75,23 @@ async fn cas(shop: &Shop, args: &ListArgs) -> Result<Listed, Failure> {
     let keeps = |entry: &CaEntry| {
         let certificate = entry.certificate.as_ref();
         let named = contains(entry.title(), &args.name)
-            || certificate.and_then(|certificate| certificate.subject.as_deref()).is_some_and(|subject| contains(subject, &args.name));
+            || certificate
+                .and_then(|certificate| certificate.subject.as_deref())
+                .is_some_and(|subject| contains(subject, &args.name));
         named
             && args.status.as_deref().is_none_or(|status| entry.status.name() == status)
-            && args.serial.as_deref().is_none_or(|serial| certificate.is_some_and(|c| c.serial.to_string() == digits(serial)))
-            && args.fingerprint.as_deref().is_none_or(|start| {
-                certificate.is_some_and(|c| c.fingerprint.to_string().starts_with(&digits(start)))
-            })
+            && args
+                .serial
+                .as_deref()
+                .is_none_or(|serial| certificate.is_some_and(|c| c.serial.to_string() == digits(serial)))
+            && args
+                .fingerprint
+                .as_deref()
+                .is_none_or(|start| certificate.is_some_and(|c| c.fingerprint.to_string().starts_with(&digits(start))))
             && args.holder.is_none()
-            && limit.is_none_or(|limit| certificate.is_some_and(|c| c.not_after >= shop.now.floor_to_second() && c.not_after <= limit))
+            && limit.is_none_or(|limit| {
+                certificate.is_some_and(|c| c.not_after >= shop.now.floor_to_second() && c.not_after <= limit)
+            })
     };
     let mut listed = Listed { json: Vec::new(), text: String::new(), csv: String::new() };
     let mut rows = Vec::new();
@@ -94,7 +104,12 @@ async fn cas(shop: &Shop, args: &ListArgs) -> Result<Listed, Failure> {
         listed.text.push_str(&format!("{}\n", line(&branch.root)));
         if let Some(pool) = ledger.roots(shop.now).find(|line| line.root == branch.root.ca) {
             let used = pool.columns.granted.saturating_sub(pool.available);
-            listed.text.push_str(&format!("│  pool {} {} of {} left\n", bar(used, pool.columns.granted), pool.available, pool.columns.granted));
+            listed.text.push_str(&format!(
+                "│  pool {} {} of {} left\n",
+                bar(used, pool.columns.granted),
+                pool.available,
+                pool.columns.granted
+            ));
         }
         let last = below.len().saturating_sub(1);
         for (number, entry) in below.iter().enumerate() {
@@ -102,7 +117,12 @@ async fn cas(shop: &Shop, args: &ListArgs) -> Result<Listed, Failure> {
             listed.text.push_str(&format!("{branch}{}\n", line(entry)));
             if let Some(quota) = ledger.intermediate(&entry.ca, shop.now).filter(|quota| quota.assigned > 0) {
                 let used = quota.assigned.saturating_sub(quota.remaining);
-                listed.text.push_str(&format!("{stem}   quota {} {} of {} left\n", bar(used, quota.assigned), quota.remaining, quota.assigned));
+                listed.text.push_str(&format!(
+                    "{stem}   quota {} {} of {} left\n",
+                    bar(used, quota.assigned),
+                    quota.remaining,
+                    quota.assigned
+                ));
             }
         }
         for entry in root_is_listed.then_some(&branch.root).into_iter().chain(below) {
@@ -114,23 +134,34 @@ async fn cas(shop: &Shop, args: &ListArgs) -> Result<Listed, Failure> {
     if listed.text.is_empty() {
         listed.text = "nothing to list".into();
     }
-    listed.csv = csv(["ca", "role", "root", "state", "family", "subject", "serial", "not_before", "not_after", "term_ends", "order"], rows);
+    listed.csv = csv(
+        ["ca", "role", "root", "state", "family", "subject", "serial", "not_before", "not_after", "term_ends", "order"],
+        rows,
+    );
     Ok(listed)
 }
 
 fn csv_row(json: &Value) -> [String; 11] {
-    ["ca", "role", "root", "state", "family", "subject", "serial", "not_before", "not_after", "term_ends", "order"].map(|name| {
-        match json.get(name) {
+    ["ca", "role", "root", "state", "family", "subject", "serial", "not_before", "not_after", "term_ends", "order"].map(
+        |name| match json.get(name) {
             Some(Value::String(text)) => text.clone(),
             Some(Value::Null) | None => String::new(),
             Some(other) => other.to_string(),
-        }
-    })
+        },
+    )
 }
 
 fn line(entry: &CaEntry) -> String {
-    let name = entry.certificate.as_ref().and_then(|certificate| certificate.common_name.as_deref()).unwrap_or("no certificate");
-    let until = entry.certificate.as_ref().map(|certificate| format!(", until {}", day(certificate.not_after))).unwrap_or_default();
+    let name = entry
+        .certificate
+        .as_ref()
+        .and_then(|certificate| certificate.common_name.as_deref())
+        .unwrap_or("no certificate");
+    let until = entry
+        .certificate
+        .as_ref()
+        .map(|certificate| format!(", until {}", day(certificate.not_after)))
+        .unwrap_or_default();
     let issued = entry.certificates;
     let all = issued.valid + issued.expired + issued.revoked + issued.on_hold + issued.ended;
     let issued = if all == 0 { String::new() } else { format!(", {} certificates valid of {all}", issued.valid) };
@@ -162,7 +193,8 @@ async fn certificates(shop: &Shop, args: &ListArgs) -> Result<Listed, Failure> {
                 Some(name) => status.name() == name,
             }
     };
-    let found: Vec<&CertificateEntry> = inventory.certificates(&filter, shop.now).filter(|entry| wanted(entry)).collect();
+    let found: Vec<&CertificateEntry> =
+        inventory.certificates(&filter, shop.now).filter(|entry| wanted(entry)).collect();
     let rows = found.iter().map(|entry| {
         let status = inventory.status(entry, shop.now).name();
         [
@@ -191,7 +223,17 @@ async fn certificates(shop: &Shop, args: &ListArgs) -> Result<Listed, Failure> {
         ]
     });
     let head = [
-        "certificate", "ca", "serial", "fingerprint", "profile", "status", "cn", "names", "holder", "not_before", "not_after",
+        "certificate",
+        "ca",
+        "serial",
+        "fingerprint",
+        "profile",
+        "status",
+        "cn",
+        "names",
+        "holder",
+        "not_before",
+        "not_after",
     ];
     let csv = csv(head, rows);
     Ok(Listed { json: found.iter().map(|entry| view::certificate(entry, &inventory, shop.now)).collect(), text, csv })
@@ -218,13 +260,16 @@ async fn orders(shop: &Shop, args: &ListArgs) -> Result<Listed, Failure> {
     };
     let head = ["order", "kind", "bought", "#paid", "placed", "by", "state"];
     let csv = csv(head, found.iter().map(row));
-    let text = table(head, found.iter().map(|entry| {
-        let mut row = row(entry);
-        if let Some(last) = row.last_mut() {
-            *last = state(last);
-        }
-        row
-    }));
+    let text = table(
+        head,
+        found.iter().map(|entry| {
+            let mut row = row(entry);
+            if let Some(last) = row.last_mut() {
+                *last = state(last);
+            }
+            row
+        }),
+    );
     Ok(Listed { json: found.iter().map(|entry| view::order(entry)).collect(), text, csv })
 }
 
@@ -234,11 +279,23 @@ async fn quota(shop: &Shop, _: &ListArgs) -> Result<Listed, Failure> {
     let mut text = String::new();
     for line in ledger.roots(shop.now) {
         let used = line.columns.granted.saturating_sub(line.available);
-        text.push_str(&format!("{}  pool  {}  {} of {} left\n", line.root, bar(used, line.columns.granted), line.available, line.columns.granted));
+        text.push_str(&format!(
+            "{}  pool  {}  {} of {} left\n",
+            line.root,
+            bar(used, line.columns.granted),
+            line.available,
+            line.columns.granted
+        ));
         json.push(with(json!({ "ca": line.root, "role": "root", "available": line.available }), &line.columns));
         for below in ledger.intermediates(shop.now).filter(|below| below.root == line.root) {
             let used = below.assigned.saturating_sub(below.remaining);
-            text.push_str(&format!("└─ {}  {}  {} of {} left\n", below.ca, bar(used, below.assigned), below.remaining, below.assigned));
+            text.push_str(&format!(
+                "└─ {}  {}  {} of {} left\n",
+                below.ca,
+                bar(used, below.assigned),
+                below.remaining,
+                below.assigned
+            ));
             json.push(json!({
                 "ca": below.ca, "role": "intermediate", "root": below.root, "assigned": below.assigned,
                 "consumed": below.consumed, "remaining": below.remaining, "expired": below.expired,
@@ -252,10 +309,23 @@ async fn quota(shop: &Shop, _: &ListArgs) -> Result<Listed, Failure> {
             let Columns { granted, pool, assigned, consumed, expired, refunded, forfeited, .. } = lot.columns;
             let expires = lot.expires.map(day).unwrap_or_default();
             let origin = if lot.free { "free" } else { lot.order.as_str() };
-            let numbers = [granted, pool, assigned, consumed, expired, refunded, forfeited].map(|number| number.to_string());
+            let numbers =
+                [granted, pool, assigned, consumed, expired, refunded, forfeited].map(|number| number.to_string());
             let [granted, pool, assigned, consumed, expired, refunded, forfeited] = numbers;
             let root = lot.root.to_string();
-            [lot.lot.to_string(), root, origin.to_owned(), expires, granted, pool, assigned, consumed, expired, refunded, forfeited]
+            [
+                lot.lot.to_string(),
+                root,
+                origin.to_owned(),
+                expires,
+                granted,
+                pool,
+                assigned,
+                consumed,
+                expired,
+                refunded,
+                forfeited,
+            ]
         })
         .collect();
     for lot in ledger.lots(shop.now) {
@@ -265,7 +335,19 @@ async fn quota(shop: &Shop, _: &ListArgs) -> Result<Listed, Failure> {
         });
         json.push(with(origin, &lot.columns));
     }
-    let head = ["lot", "root", "from", "expires", "#granted", "#pool", "#assigned", "#consumed", "#expired", "#refunded", "#forfeited"];
+    let head = [
+        "lot",
+        "root",
+        "from",
+        "expires",
+        "#granted",
+        "#pool",
+        "#assigned",
+        "#consumed",
+        "#expired",
+        "#refunded",
+        "#forfeited",
+    ];
     if !rows.is_empty() {
         text.push('\n');
     }

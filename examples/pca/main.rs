@@ -3,7 +3,13 @@
 //! Exit codes: 0 done; 1 refused by the rules, or an answer of no; 2 words that are not understood; 3 store, key or file
 //! trouble.
 
-#![allow(missing_docs, unreachable_pub, clippy::exhaustive_enums, clippy::field_reassign_with_default)]
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::exhaustive_enums,
+    clippy::field_reassign_with_default,
+    clippy::large_enum_variant
+)]
 
 mod admin;
 mod args;
@@ -99,16 +105,18 @@ async fn run(global: Global, command: Command) -> Outcome {
         Command::Policy(PolicyCommand::Adopt { file }) => admin::adopt_policy(global, &file).await,
         Command::Profile(ProfileCommand::List) => admin::profiles(),
         Command::Profile(ProfileCommand::Add(_)) => admin::later("I2", "a profile of one's own"),
-        Command::Issue(IssueCommand::Server(args)) => issue::plain(global, Profile::Server, &args.ca, args.request).await,
-        Command::Issue(IssueCommand::Client(args)) => issue::plain(global, Profile::Client, &args.ca, args.request).await,
+        Command::Issue(IssueCommand::Server(args)) => {
+            issue::plain(global, Profile::Server, &args.ca, args.request).await
+        }
+        Command::Issue(IssueCommand::Client(args)) => {
+            issue::plain(global, Profile::Client, &args.ca, args.request).await
+        }
         Command::Issue(IssueCommand::Profile(args)) => issue::profile(global, args).await,
         Command::Issue(IssueCommand::Bulk(args)) => bulk::bulk(global, args).await,
         Command::Download(args) => download::download(global, args).await,
         Command::Revoke(args) => issue::revoke(global, args).await,
         Command::Unhold { certificate } => issue::unhold(global, &certificate).await,
-        Command::Crl { ca, out, delta, partition } => {
-            crls::publish(global, ca, &out, delta, partition.is_some()).await
-        }
+        Command::Crl { ca, out, delta, partition } => crls::publish(global, ca, &out, delta, partition.is_some()).await,
         Command::Preview(args) => endings::preview(global, args).await,
         Command::Reset(args) => endings::reset(global, args).await,
         Command::RevokeCa(args) => endings::revoke(global, args).await,

@@ -1,8 +1,8 @@
 //! Orders, quota and refunds.
 
 use pca_core::domain::order::{
-    BuyIntermediate, BuyQuota, BuyRoot, DeclineRefund, ExtendTerm, OrderState, RefundEligibility, RefundStep, RequestRefund,
-    ReturnRefund, refund_eligibility,
+    BuyIntermediate, BuyQuota, BuyRoot, DeclineRefund, ExtendTerm, OrderState, RefundEligibility, RefundStep,
+    RequestRefund, ReturnRefund, refund_eligibility,
 };
 use pca_core::domain::quota::AssignQuota;
 use pca_core::keys::Family;
@@ -128,10 +128,15 @@ fn step(step: RefundStep) -> Answer {
 
 async fn eligible(global: &Global, gate: Gate, order: &pca_core::domain::OrderId) -> Outcome {
     let shop = Shop::asking(global).await?;
-    let eligibility = shop.pca.question(|desk, now| refund_eligibility(desk, order, now)).await;
-    match eligibility? {
+    let question = shop.pca.question(|desk, now| {
+        let state = desk.order(order)?.placed().map(|placed| placed.state);
+        Ok((state, refund_eligibility(desk, order, now)?))
+    });
+    let (state, eligibility) = question.await?;
+    let state = state.map(order_state);
+    match eligibility {
         RefundEligibility::Eligible { until } => Ok(Answer::new(
-            json!({ "order": order, "state": "placed", "eligible": true, "until": until.to_string() }),
+            json!({ "order": order, "state": state, "eligible": true, "until": until.to_string() }),
             format!("the refund of {order} can be requested until {until}"),
         )),
         RefundEligibility::NotEligible { until, broken } => {
@@ -142,7 +147,7 @@ async fn eligible(global: &Global, gate: Gate, order: &pca_core::domain::OrderId
             }
             let until = until.map(|until| until.to_string());
             let reasons: Vec<_> = broken.iter().map(broken_json).collect();
-            let json = json!({ "order": order, "eligible": false, "until": until, "refused": reasons });
+            let json = json!({ "order": order, "state": state, "eligible": false, "until": until, "refused": reasons });
             Ok(Answer::with_code(json, text, REFUSED))
         }
         _ => Err(Failure::trouble("store", "the answer is of a kind that this program does not know")),

@@ -39,7 +39,8 @@ impl Colour {
 
 /// Colours a text if standard output is a terminal and nobody objects.
 pub fn paint(text: &str, colour: Option<Colour>) -> String {
-    let Some(colour) = colour.filter(|_| std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()) else {
+    let Some(colour) = colour.filter(|_| std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none())
+    else {
         return text.to_owned();
     };
     let code = match colour {
@@ -105,7 +106,11 @@ pub fn day(time: Timestamp) -> String {
 /// Comma-separated values (RFC 4180).
 pub fn csv<const N: usize>(head: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
     let quoted = |field: &str| {
-        if field.contains(['"', ',', '\n', '\r']) { format!("\"{}\"", field.replace('"', "\"\"")) } else { field.to_owned() }
+        if field.contains(['"', ',', '\n', '\r']) {
+            format!("\"{}\"", field.replace('"', "\"\""))
+        } else {
+            field.to_owned()
+        }
     };
     let line = |fields: Vec<String>| fields.iter().map(|field| quoted(field)).collect::<Vec<_>>().join(",");
     core::iter::once(line(head.map(|head| head.trim_start_matches('#').to_owned()).to_vec()))

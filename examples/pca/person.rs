@@ -7,7 +7,10 @@ pub fn operating_system_user() -> String {
     // `/proc/self` belongs to the effective user of the process; environment variables could say anything.
     let uid = std::fs::metadata("/proc/self").map(|process| process.uid()).ok();
     let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-    uid.and_then(|uid| name_in(&passwd, uid)).or_else(ask_id).or(uid.map(|uid| format!("uid-{uid}"))).unwrap_or_else(|| "unknown".into())
+    uid.and_then(|uid| name_in(&passwd, uid))
+        .or_else(ask_id)
+        .or(uid.map(|uid| format!("uid-{uid}")))
+        .unwrap_or_else(|| "unknown".into())
 }
 
 fn name_in(passwd: &str, uid: u32) -> Option<String> {

@@ -23,14 +23,19 @@ pub fn of_store(global: &Global) -> Result<Option<SecretString>, Failure> {
     match std::env::var(VARIABLE) {
         Ok(text) => Ok(Some(strip(Zeroizing::new(text)))),
         Err(std::env::VarError::NotPresent) => Ok(None),
-        Err(std::env::VarError::NotUnicode(_)) => Err(Failure::trouble("passphrase", format!("{VARIABLE} is not UTF-8"))),
+        Err(std::env::VarError::NotUnicode(_)) => {
+            Err(Failure::trouble("passphrase", format!("{VARIABLE} is not UTF-8")))
+        }
     }
 }
 
 /// The store's passphrase, which the command needs.
 pub fn needed(global: &Global) -> Result<SecretString, Failure> {
     of_store(global)?.ok_or_else(|| {
-        Failure::trouble("passphrase", format!("the passphrase of the keys is missing: set {VARIABLE}, or give --passphrase-file FILE"))
+        Failure::trouble(
+            "passphrase",
+            format!("the passphrase of the keys is missing: set {VARIABLE}, or give --passphrase-file FILE"),
+        )
     })
 }
 
@@ -42,7 +47,10 @@ pub fn from_file(path: &Path) -> Result<SecretString, Failure> {
         say(&format!("warning: others can read the passphrase file {}; `chmod 600` it", path.display()));
     }
     if metadata.len() > LONGEST {
-        return Err(Failure::trouble("passphrase", format!("the passphrase file {} is longer than {LONGEST} octets", path.display())));
+        return Err(Failure::trouble(
+            "passphrase",
+            format!("the passphrase file {} is longer than {LONGEST} octets", path.display()),
+        ));
     }
     let octets = Zeroizing::new(std::fs::read(path).map_err(|error| failed(&error))?);
     match core::str::from_utf8(&octets) {

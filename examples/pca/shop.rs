@@ -32,6 +32,8 @@ pub struct Shop {
     pub keys: Option<Arc<FileKeyStore>>,
     /// Who calls, and why.
     pub call: Call,
+    /// The same without the idempotency key, for what follows a command.
+    pub after: Call,
     /// What time it is, for questions.
     pub now: Timestamp,
 }
@@ -50,11 +52,14 @@ impl Shop {
             (None, None) => SystemClock.now().max(head.time),
         };
         let pca = assemble(Arc::clone(base.store()), Arc::new(NoKeys), Arc::new(FixedClock(now)));
-        Ok(Self { pca, log, keys: None, call: call(global).at(now), now })
+        Ok(Self { pca, log, keys: None, call: call(global).at(now), after: unkeyed(global).at(now), now })
     }
 
     /// Opens log and keys for a command, and finishes what a crash interrupted.
     pub async fn working(global: &Global) -> Result<Self, Failure> {
+        if global.as_of.is_some() {
+            return Err(Failure::Usage("--as-of is for questions and --dry-run; a command happens now".into()));
+        }
         let directory = existing(global)?;
         let passphrase = secret::needed(global)?;
         let log = patiently(|| FileEventStore::open(&directory, Options::default()), log_in_use)?;
@@ -83,18 +88,19 @@ impl Shop {
     async fn of(global: &Global, log: FileEventStore, keys: FileKeyStore) -> Result<Self, Failure> {
         let (log, keys) = (Arc::new(log), Arc::new(keys));
         let pca = assemble(log.clone(), keys.clone(), Arc::new(SystemClock));
-        let mut call = call(global);
+        let (mut call, mut after) = (call(global), unkeyed(global));
         // A rehearsal log never goes by the machine's clock: without --now its time stands still.
         if global.now.is_none() && is_rehearsal(&pca).await? {
-            call = call.at(log.head().await?.time);
+            let standing = log.head().await?.time;
+            (call, after) = (call.at(standing), after.at(standing));
         }
         let now = global.now.map_or_else(|| SystemClock.now(), |Time(now)| now);
-        Ok(Self { pca, log, keys: Some(keys), call, now })
+        Ok(Self { pca, log, keys: Some(keys), call, after, now })
     }
 
-    /// What a crash interrupted is finished; what cannot be is told and tried again by the next command.
-    async fn resume(&self) {
-        match self.pca.resume(&self.call).await {
+    /// What a crash, or the command before, has left is finished; what cannot be is told and tried again by the next command.
+    pub async fn resume(&self) {
+        match self.pca.resume(&self.after).await {
             Ok(steps) => {
                 for step in steps.iter().filter(|step| step.outcome.is_err()) {
                     say(&format!("warning: not finished yet, and tried again by the next command: {step:?}"));
@@ -187,6 +193,10 @@ pub fn call(global: &Global) -> Call {
         call = call.at(now).confirming_clock();
     }
     if global.confirm_clock { call.confirming_clock() } else { call }
+}
+
+fn unkeyed(global: &Global) -> Call {
+    call(&Global { key: None, ..global.clone() })
 }
 
 async fn is_rehearsal(pca: &Pca) -> Result<bool, Failure> {

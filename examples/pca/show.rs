@@ -34,7 +34,9 @@ pub async fn show(global: &Global, id: &str) -> Outcome {
 async fn show_ca(shop: &Shop, id: &CaId) -> Outcome {
     let inventory: Inventory = replayed(&shop.pca).await?;
     let ledger: QuotaLedger = replayed(&shop.pca).await?;
-    let Some(entry) = inventory.ca_entry(id, shop.now) else { return Err(unknown("C1", format!("nobody has bought {id}"))) };
+    let Some(entry) = inventory.ca_entry(id, shop.now) else {
+        return Err(unknown("C1", format!("nobody has bought {id}")));
+    };
     let mut json = view::ca(&entry, &ledger, shop.now);
     let ca = inventory.ca(id);
     let pem = ca.and_then(|ca| ca.generation()).map(|generation| pem::certificate(generation.certificate.as_bytes()));
@@ -53,7 +55,10 @@ async fn show_certificate(shop: &Shop, id: &CertificateId) -> Outcome {
     let inventory: Inventory = replayed(&shop.pca).await?;
     if let Some(entry) = inventory.certificate(id) {
         let mut json = view::certificate(entry, &inventory, shop.now);
-        let der = shop.pca.question(|desk, _| Ok(desk.certificate(id)?.issued().map(|issued| issued.certificate.clone()))).await?;
+        let der = shop
+            .pca
+            .question(|desk, _| Ok(desk.certificate(id)?.issued().map(|issued| issued.certificate.clone())))
+            .await?;
         let pem = der.map(|der| pem::certificate(der.as_bytes()));
         if let Value::Object(fields) = &mut json {
             fields.insert("certificate_pem".into(), pem.clone().into());

@@ -129,7 +129,9 @@ pub fn order(entry: &OrderEntry) -> Value {
         "refunds": refunds,
     });
     let what = match &entry.kind {
-        OrderKind::Root { root, intermediate, free } => json!({ "root": root, "intermediate": intermediate, "free": free }),
+        OrderKind::Root { root, intermediate, free } => {
+            json!({ "root": root, "intermediate": intermediate, "free": free })
+        }
         OrderKind::Intermediate { root, intermediate } => json!({ "root": root, "intermediate": intermediate }),
         OrderKind::Quota { root, lot, count } => json!({ "root": root, "lot": lot, "count": count }),
         _ => Value::Null,

@@ -22,7 +22,11 @@ use clap::{Args, Parser, Subcommand};
 /// A private certificate authority on one directory: buy CAs, enable them, assign quota, issue, install, revoke, and ask
 /// what happened.
 #[derive(Debug, Parser)]
-#[command(name = "pca", version, max_term_width = 110, after_help = "\
+#[command(
+    name = "pca",
+    version,
+    max_term_width = 110,
+    after_help = "\
 Begin:
   export PCA_PASSPHRASE='at least twelve characters'
   pca init --enterprise 'Example Corp'
@@ -34,7 +38,8 @@ Begin:
   pca download CERT --format nginx --out ./oa --with-key --plain-key
 
 Exit codes: 0 done; 1 refused by the rules, or an answer of no; 2 words that are not understood; 3 store, key or file
-trouble. `pca COMMAND --help` tells more about each.")]
+trouble. `pca COMMAND --help` tells more about each."
+)]
 pub struct Cli {
     #[command(flatten)]
     pub global: Global,

@@ -31,7 +31,11 @@ impl FromStr for Number {
         if let Some(digits) = text.strip_prefix('-')
             && are_digits(digits)
         {
-            return Ok(if digits.bytes().all(|octet| octet == b'0') { Self::Fits(0) } else { Self::Negative(text.into()) });
+            return Ok(if digits.bytes().all(|octet| octet == b'0') {
+                Self::Fits(0)
+            } else {
+                Self::Negative(text.into())
+            });
         }
         if !are_digits(text) {
             return Err(format!("`{text}` is no whole number"));
@@ -68,7 +72,8 @@ impl FromStr for AlgorithmWord {
             Ok(algorithm) => return Ok(Self::Known(algorithm)),
             Err(error) => error,
         };
-        let bits = name.strip_prefix("rsa-").filter(|bits| !bits.is_empty() && bits.bytes().all(|b| b.is_ascii_digit()));
+        let bits =
+            name.strip_prefix("rsa-").filter(|bits| !bits.is_empty() && bits.bytes().all(|b| b.is_ascii_digit()));
         if let Some(bits) = bits {
             let text = format!("rsa-{bits} is refused by the policy; RSA keys are made with 2048, 3072 or 4096 bits");
             return Ok(Self::Refused(BrokenRule::new(O3, "key-strength", text)));
@@ -147,7 +152,10 @@ impl FromStr for TermWord {
         if digits.is_empty() || !digits.bytes().all(|octet| octet.is_ascii_digit()) {
             return Err(error.to_string());
         }
-        let text = format!("a service term of {text} cannot be had: terms are whole calendar months, 1 to {}", ServiceTerm::MAX_MONTHS);
+        let text = format!(
+            "a service term of {text} cannot be had: terms are whole calendar months, 1 to {}",
+            ServiceTerm::MAX_MONTHS
+        );
         Ok(Self::Refused(BrokenRule::new(Rule::new("O5"), "term-length", text)))
     }
 }
@@ -170,7 +178,8 @@ impl FromStr for Paid {
             Err(error) => error,
         };
         if let Some(positive) = text.strip_prefix('-')
-            && (positive.parse::<Money>().is_ok() || positive.parse::<Money>().is_err_and(|e| e.broken_rule().is_some()))
+            && (positive.parse::<Money>().is_ok()
+                || positive.parse::<Money>().is_err_and(|e| e.broken_rule().is_some()))
         {
             let message = format!("{text} is below nothing; what was paid is 0 or more");
             return Ok(Self::Refused(BrokenRule::new(Rule::new("O6"), "negative-amount", message)));
@@ -211,7 +220,8 @@ impl FromStr for AsOf {
             return Ok(Self::Position(Position::new(position)));
         }
         let time = text.parse::<Time>();
-        time.map(|Time(time)| Self::Time(time)).map_err(|_| format!("`{text}` is neither a position of the log nor a time of RFC 3339"))
+        time.map(|Time(time)| Self::Time(time))
+            .map_err(|_| format!("`{text}` is neither a position of the log nor a time of RFC 3339"))
     }
 }
 
@@ -246,7 +256,8 @@ impl FromStr for LabelWord {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (key, value) = text.split_once('=').ok_or_else(|| format!("`{text}` is no label: KEY=VALUE is expected"))?;
+        let (key, value) =
+            text.split_once('=').ok_or_else(|| format!("`{text}` is no label: KEY=VALUE is expected"))?;
         Ok(Self(key.into(), value.into()))
     }
 }
@@ -281,12 +292,17 @@ mod tests {
     fn terms_and_payments_of_the_right_form_are_left_to_the_rules() {
         assert_eq!("0m".parse(), Ok(TermWord::Known(ServiceTerm::months(0))));
         for refused in ["-1y", "15d", "2w", "99999999999y"] {
-            assert!(matches!(refused.parse(), Ok(TermWord::Refused(broken)) if broken.code() == "term-length"), "{refused}");
+            assert!(
+                matches!(refused.parse(), Ok(TermWord::Refused(broken)) if broken.code() == "term-length"),
+                "{refused}"
+            );
         }
         for wrong in ["", "1", "y", "-", "1 year", "1.5y"] {
             assert!(wrong.parse::<TermWord>().is_err(), "{wrong}");
         }
-        for (refused, code) in [("5", "no-currency"), ("1.001USD", "too-many-decimals"), ("-1.00USD", "negative-amount")] {
+        for (refused, code) in
+            [("5", "no-currency"), ("1.001USD", "too-many-decimals"), ("-1.00USD", "negative-amount")]
+        {
             assert!(matches!(refused.parse(), Ok(Paid::Refused(broken)) if broken.code() == code), "{refused}");
         }
         for wrong in ["", "USD", "lots", "-", "1usd"] {

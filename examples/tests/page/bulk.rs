@@ -30,7 +30,8 @@ fn each_request_of_a_bulk_stands_for_itself() {
             r#"{"kind":"server","dns":["c.example.com"]}"#,
         ) + r#"{"kind":"server","dns":["d.example.com"]}"#,
     );
-    let run = desk.yes(&["issue", "bulk", &pair.intermediate, "requests.jsonl", "--out", "out.jsonl", "--key", "monday"]);
+    let run =
+        desk.yes(&["issue", "bulk", &pair.intermediate, "requests.jsonl", "--out", "out.jsonl", "--key", "monday"]);
     assert_eq!((&run["issued"], &run["refused"]), (&4.into(), &5.into()));
     let told = lines(&desk, "out.jsonl");
     let numbers: Vec<u64> = told.iter().map(|line| line["line"].as_u64().unwrap()).collect();
@@ -39,19 +40,24 @@ fn each_request_of_a_bulk_stands_for_itself() {
         let broken = line["refused"].as_array().map(Vec::as_slice).unwrap_or_default();
         broken.iter().map(|broken| text(&broken["rule"])).collect()
     };
-    assert_eq!(told.iter().map(rules).collect::<Vec<_>>(), [&[][..], &["O3", "I4"], &["I8"], &["G4"], &[], &["C5"], &[], &[], &["Q2"]]);
+    assert_eq!(
+        told.iter().map(rules).collect::<Vec<_>>(),
+        [&[][..], &["O3", "I4"], &["I8"], &["G4"], &[], &["C5"], &[], &[], &["Q2"]]
+    );
     for line in told.iter().filter(|line| line["refused"].is_null()) {
         assert_eq!(desk.yes(&["show", &text(&line["certificate"])])["serial"], line["serial"]);
     }
     // Again under the same key: nothing is issued twice, and the answers are the same.
-    let again = desk.yes(&["issue", "bulk", &pair.intermediate, "requests.jsonl", "--out", "again.jsonl", "--key", "monday"]);
+    let again =
+        desk.yes(&["issue", "bulk", &pair.intermediate, "requests.jsonl", "--out", "again.jsonl", "--key", "monday"]);
     assert_eq!(again["issued"], 4);
     assert_eq!(desk.yes(&["list", "certificates"]).as_array().unwrap().len(), 4);
-    let certificates = |name: &str| lines(&desk, name).iter().map(|line| line["certificate"].clone()).collect::<Vec<_>>();
+    let certificates =
+        |name: &str| lines(&desk, name).iter().map(|line| line["certificate"].clone()).collect::<Vec<_>>();
     assert_eq!(certificates("out.jsonl"), certificates("again.jsonl"));
     desk.write("none.jsonl", "nonsense\n");
     assert_eq!(desk.run(&["issue", "bulk", &pair.intermediate, "none.jsonl"]).code, 1);
-    assert_eq!(desk.run(&["issue", "bulk", "garbage", "requests.jsonl"]).rules(), ["I1", "I4"]);
+    assert_eq!(desk.run(&["issue", "bulk", "garbage", "requests.jsonl"]).rules(), ["I1"]);
     assert_eq!(desk.run(&["issue", "bulk", &pair.intermediate, "absent.jsonl"]).error(), "file");
     assert_eq!(desk.run(&["issue", "bulk", &pair.intermediate, "requests.jsonl", "--out", "no/where"]).error(), "file");
     desk.yes(&["verify"]);
@@ -65,7 +71,8 @@ fn all_or_nothing() {
     desk.write("four.jsonl", ["a", "b", "c", "d"].map(|name| request(&format!("{name}.example.com"))).concat());
     desk.no(&["issue", "bulk", &pair.intermediate, "four.jsonl", "--atomic"], &["Q2"]);
     desk.write("bad.jsonl", format!("{}{}nonsense\n", request("a.example.com"), request("a_b")));
-    let run = desk.no(&["issue", "bulk", &pair.intermediate, "bad.jsonl", "--atomic", "--out", "out.jsonl"], &["I4", "I8"]);
+    let run =
+        desk.no(&["issue", "bulk", &pair.intermediate, "bad.jsonl", "--atomic", "--out", "out.jsonl"], &["I4", "I8"]);
     assert!(run.stdout.contains("line 3"), "{run:?}");
     desk.write("three.jsonl", ["a", "b", "c"].map(|name| request(&format!("{name}.example.com"))).concat());
     let issued = desk.yes(&["issue", "bulk", &pair.intermediate, "three.jsonl", "--atomic", "--out", "out.jsonl"]);
@@ -84,7 +91,8 @@ fn processes_side_by_side_spend_no_unit_twice() {
             command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
         })
         .collect();
-    let mut codes: Vec<i32> = children.into_iter().map(|child| child.wait_with_output().unwrap().status.code().unwrap()).collect();
+    let mut codes: Vec<i32> =
+        children.into_iter().map(|child| child.wait_with_output().unwrap().status.code().unwrap()).collect();
     codes.sort_unstable();
     assert_eq!(codes, [0, 0, 0, 0, 0, 1, 1, 1]);
     assert_eq!(desk.yes(&["show", &pair.intermediate])["quota"]["remaining"], 0);
@@ -97,7 +105,8 @@ fn what_a_killed_process_reported_exists() {
     let pair = desk.pair("ecc", 0);
     desk.yes(&["buy", "quota", "--root", &pair.root, "--count", "100000"]);
     desk.yes(&["assign", &pair.intermediate, "100000"]);
-    let requests: String = (0..20_000).map(|number| format!("{{\"kind\":\"server\",\"dns\":[\"h{number}.example.com\"]}}\n")).collect();
+    let requests: String =
+        (0..5_000).map(|number| format!("{{\"kind\":\"server\",\"dns\":[\"h{number}.example.com\"]}}\n")).collect();
     desk.write("many.jsonl", requests);
     let mut reported = Vec::new();
     for round in 1..=3 {
@@ -111,7 +120,7 @@ fn what_a_killed_process_reported_exists() {
         // Killed in the middle: as soon as a few certificates were reported.
         loop {
             let length = std::fs::metadata(desk.path(&out)).map(|metadata| metadata.len()).unwrap_or_default();
-            if length > 20_000 * round || child.try_wait().unwrap().is_some() {
+            if length > 2_000 * round || child.try_wait().unwrap().is_some() {
                 break;
             }
             std::thread::yield_now();
@@ -127,7 +136,8 @@ fn what_a_killed_process_reported_exists() {
     assert_eq!(desk.yes(&["verify"])["ok"], true);
     desk.yes(&["keys", "sweep"]);
     let listed = desk.yes(&["list", "certificates"]);
-    let there: std::collections::HashSet<String> = listed.as_array().unwrap().iter().map(|entry| text(&entry["certificate"])).collect();
+    let there: std::collections::HashSet<String> =
+        listed.as_array().unwrap().iter().map(|entry| text(&entry["certificate"])).collect();
     for line in &reported {
         assert!(there.contains(&text(&line["certificate"])), "{line}");
     }

@@ -32,7 +32,8 @@ pub struct Run {
 impl Run {
     #[track_caller]
     pub fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("one JSON value is expected ({error}): {self:?}"))
+        serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|error| panic!("one JSON value is expected ({error}): {self:?}"))
     }
 
     /// The numbers of the broken rules, in order, each once.

@@ -65,7 +65,8 @@ fn a_ca_ends_only_as_its_preview_showed() {
     desk.no(&["reenable", oa], &["C10"]);
     desk.no(&["reset", "garbage", "--confirm", "x"], &["C1"]);
 
-    let ended = desk.yes(&["revoke-ca", oa, "--confirm", &preview("revoke", oa), "--cascade", "--reason", "keyCompromise"]);
+    let ended =
+        desk.yes(&["revoke-ca", oa, "--confirm", &preview("revoke", oa), "--cascade", "--reason", "keyCompromise"]);
     assert_eq!((text(&ended["ca"]), text(&ended["state"])), (oa.into(), "revoked".into()));
     desk.no(&["enable", oa, "--cn", "Again"], &["C1"]);
     let crl = desk.yes(&["crl", oa, "--out", "last.crl"]);
@@ -78,7 +79,9 @@ fn a_ca_ends_only_as_its_preview_showed() {
     assert_eq!(reset["state"], "not-enabled");
     assert_eq!(reset["remove_trust_anchors"].as_array().unwrap().len(), 1, "a root cannot revoke itself");
     let keys = desk.path("pca-data/keys");
-    let left = std::fs::read_dir(keys).unwrap().filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().ends_with(".pem"));
+    let left = std::fs::read_dir(keys)
+        .unwrap()
+        .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().ends_with(".pem"));
     assert_eq!(left.count(), 0, "the keys of CAs that ended are destroyed");
     desk.yes(&["verify"]);
 }

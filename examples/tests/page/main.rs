@@ -1,7 +1,15 @@
 //! Tries the binary `pca` from outside, as its page says: exit codes, JSON, every reason of a refusal, and what other
 //! people's tools say to what it makes.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::as_conversions, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    missing_docs,
+    unreachable_pub
+)]
 
 mod bulk;
 mod history;

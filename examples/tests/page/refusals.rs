@@ -42,7 +42,10 @@ fn enabling() {
     desk.no(&["enable", &pair.root, "--cn", "R", "--path-len", "999"], &["C6"]);
     desk.no(&["enable", &pair.root, "--cn", "R", "--crl-url", "https://x.example/a.crl"], &["I5"]);
     desk.no(&["enable", "ca_aaaaaaaaaaaaaaaa", "--cn", "R"], &["C1"]);
-    desk.no(&["enable", "x", "--cn", "R", "--permit-dns", "a", "--years", "0", "--algorithm", "rsa-512"], &["C1", "C5", "C6", "O3"]);
+    desk.no(
+        &["enable", "x", "--cn", "R", "--permit-dns", "a", "--years", "0", "--algorithm", "rsa-512"],
+        &["C1", "C5", "C6", "O3"],
+    );
     desk.yes(&["enable", &pair.root, "--cn", "R", "--years", "2"]);
     desk.no(&["enable", &pair.root, "--cn", "Again"], &["C1"]);
     desk.no(&["enable", &pair.intermediate, "--cn", "R"], &["C4", "C5"]);
@@ -107,9 +110,26 @@ fn certificates() {
     desk.no(&["download", &id, "--format", "pkcs12", "--out", "x", "--with-key"], &["K5"]);
     desk.no(&["download", &id, "--format", "pkcs8", "--out", "x"], &["A1"]);
     let short = desk.write("short.txt", "short\n");
-    desk.no(&["download", &id, "--format", "pem", "--out", "x", "--with-key", "--export-passphrase-file", &short], &["K5"]);
+    desk.no(
+        &["download", &id, "--format", "pem", "--out", "x", "--with-key", "--export-passphrase-file", &short],
+        &["K5"],
+    );
     desk.no(&["download", &pair.root, "--format", "pem", "--out", "x", "--with-key", "--plain-key"], &["K1"]);
-    assert_eq!(desk.run(&["download", &id, "--format", "pem", "--out", "x", "--with-key", "--export-passphrase-file", "absent"]).code, 3);
+    assert_eq!(
+        desk.run(&[
+            "download",
+            &id,
+            "--format",
+            "pem",
+            "--out",
+            "x",
+            "--with-key",
+            "--export-passphrase-file",
+            "absent"
+        ])
+        .code,
+        3
+    );
     desk.yes(&["revoke", &id, "--reason", "superseded"]);
     desk.no(&["revoke", &id, "--reason", "superseded"], &["A2"]);
     desk.yes(&["revoke", &id, "--reason", "keyCompromise"]);
@@ -126,9 +146,13 @@ fn certificates() {
         desk.no(&["download", &id, "--format", "pem", "--out", "y", "--with-key", "--plain-key"], &["A1"]);
         desk.yes(&["revoke", &id, "--reason", "keyCompromise"]);
         desk.no(&["issue", "server", &pair.intermediate, "--dns", "b.example.com", "--csr", "own.csr"], &["K2", "Q2"]);
-        desk.openssl(&["req", "-new", "-newkey", "rsa:2048", "-nodes", "-keyout", "r.key", "-subj", "/CN=x", "-out", "r.csr"]);
+        desk.openssl(&[
+            "req", "-new", "-newkey", "rsa:2048", "-nodes", "-keyout", "r.key", "-subj", "/CN=x", "-out", "r.csr",
+        ]);
         desk.no(&["issue", "server", &pair.intermediate, "--dns", "b.example.com", "--csr", "r.csr"], &["O3", "Q2"]);
-        desk.openssl(&["req", "-new", "-newkey", "rsa:1024", "-nodes", "-keyout", "w.key", "-subj", "/CN=x", "-out", "w.csr"]);
+        desk.openssl(&[
+            "req", "-new", "-newkey", "rsa:1024", "-nodes", "-keyout", "w.key", "-subj", "/CN=x", "-out", "w.csr",
+        ]);
         desk.no(&["issue", "server", &pair.intermediate, "--dns", "b.example.com", "--csr", "w.csr"], &["O3", "Q2"]);
     }
 }
@@ -157,7 +181,10 @@ fn the_directory() {
     assert_eq!((wrong.code, wrong.error().as_str()), (3, "wrong-passphrase"));
     let later = desk.run(&["buy", "root", "--family", "ecc", "--now", "2030-01-01T00:00:00Z"]);
     assert_eq!(later.rules(), ["L9"], "no other log takes its time from the caller");
-    assert_eq!(desk.yes(&["buy", "root", "--family", "ecc", "--now", "2030-01-01T00:00:00Z", "--dry-run"])["dry_run"], true);
+    assert_eq!(
+        desk.yes(&["buy", "root", "--family", "ecc", "--now", "2030-01-01T00:00:00Z", "--dry-run"])["dry_run"],
+        true
+    );
     assert_eq!(desk.run(&["list", "cas", "--store", "postgres://x"]).code, 3);
     // From a file, one trailing newline is stripped; others who can read it are warned about.
     let file = desk.write("pass.txt", format!("{}\n", crate::kit::PASSPHRASE));

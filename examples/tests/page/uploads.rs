@@ -82,9 +82,9 @@ fn right_uploads_in_every_form_of_key_are_enabled_and_issue() {
         return;
     }
     let desk = desk();
-    desk.openssl(&["pkcs8", "-topk8", "-in", "ec.key", "-nodes", "-out", "pkcs8.key"]);
+    desk.openssl(&["pkcs8", "-topk8", "-in", "ec.key", "-nocrypt", "-out", "pkcs8.key"]);
     desk.openssl(&["pkcs8", "-topk8", "-in", "ec.key", "-passout", "pass:open sesame", "-out", "encrypted.key"]);
-    desk.openssl(&["pkcs8", "-topk8", "-in", "ec.key", "-nodes", "-outform", "DER", "-out", "pkcs8.der"]);
+    desk.openssl(&["pkcs8", "-topk8", "-in", "ec.key", "-nocrypt", "-outform", "DER", "-out", "pkcs8.der"]);
     let passphrase = desk.write("sesame.txt", "open sesame\n");
     let with = ["--upload-passphrase-file", passphrase.as_str()];
     for (number, (key, more)) in
@@ -162,8 +162,24 @@ fn wrong_uploads_of_every_kind_are_refused() {
             format!("{CONFIG}[ca]\ndefault_ca = d\n[d]\ndatabase = index.txt\nnew_certs_dir = .\nserial = serial\ndefault_md = sha256\npolicy = p\nunique_subject = no\n[p]\ncommonName = supplied\n"),
         );
         desk.openssl(&[
-            "ca", "-batch", "-config", "dated.cnf", "-selfsign", "-keyfile", "ec.key", "-in", "old.csr", "-extensions",
-            "good", "-startdate", from, "-enddate", to, "-notext", "-out", name,
+            "ca",
+            "-batch",
+            "-config",
+            "dated.cnf",
+            "-selfsign",
+            "-keyfile",
+            "ec.key",
+            "-in",
+            "old.csr",
+            "-extensions",
+            "good",
+            "-startdate",
+            from,
+            "-enddate",
+            to,
+            "-notext",
+            "-out",
+            name,
         ]);
         name.to_owned()
     };
@@ -179,7 +195,17 @@ fn wrong_uploads_of_every_kind_are_refused() {
     refused(&desk, root, &self_signed(&desk, "weak.key", "good", &["-sha512"]), "weak.key", &[], "C3");
     desk.openssl(&["ecparam", "-name", "secp256k1", "-genkey", "-noout", "-out", "k1.key"]);
     refused(&desk, root, &self_signed(&desk, "k1.key", "good", &["-sha384"]), "k1.key", &[], "C3");
-    desk.openssl(&["ecparam", "-name", "prime256v1", "-param_enc", "explicit", "-genkey", "-noout", "-out", "explicit.key"]);
+    desk.openssl(&[
+        "ecparam",
+        "-name",
+        "prime256v1",
+        "-param_enc",
+        "explicit",
+        "-genkey",
+        "-noout",
+        "-out",
+        "explicit.key",
+    ]);
     refused(&desk, root, &good, "explicit.key", &[], "C3");
     desk.openssl(&["pkcs8", "-topk8", "-in", "ec.key", "-passout", "pass:open sesame", "-out", "encrypted.key"]);
     refused(&desk, root, &good, "encrypted.key", &[], "C3");
@@ -232,7 +258,20 @@ fn an_intermediate_must_be_of_its_root() {
     desk.openssl(&["ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", "oa.key"]);
     desk.openssl(&["req", "-new", "-config", "ca.cnf", "-key", "oa.key", "-subj", "/CN=OA", "-out", "oa.csr"]);
     let issue = |name: &str, ca: &str, key: &str, extensions: &str, more: &[&str]| {
-        let args = ["x509", "-req", "-in", "oa.csr", "-CA", ca, "-CAkey", key, "-extfile", "ca.cnf", "-extensions", extensions];
+        let args = [
+            "x509",
+            "-req",
+            "-in",
+            "oa.csr",
+            "-CA",
+            ca,
+            "-CAkey",
+            key,
+            "-extfile",
+            "ca.cnf",
+            "-extensions",
+            extensions,
+        ];
         desk.openssl(&[&args[..], &["-days", "300", "-out", name], more].concat());
     };
     // Of another root with the same name, self-signed, the root itself, no CA, SHA-1, and with the root's key.

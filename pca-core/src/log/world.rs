@@ -206,11 +206,7 @@ impl<'w, F: Fold> Desk<'w, F> {
     /// Claims a stream as new without reading it: a guard at revision 0. The commit conflicts if somebody has written to
     /// it, whatever is known of it here and whether it was looked at before or after.
     pub fn claim(&self, stream: &StreamId) {
-        let mut reads = self.reads.borrow_mut();
-        match reads.iter_mut().find(|(noted, _)| noted == stream) {
-            Some((_, revision)) => *revision = Revision::ZERO,
-            None => reads.push((stream.clone(), Revision::ZERO)),
-        }
+        self.note(stream, Revision::ZERO);
     }
 
     /// Every stream that was looked at or claimed, at its revision.
@@ -229,7 +225,8 @@ impl<'w, F: Fold> Desk<'w, F> {
     }
 
     fn note(&self, stream: &StreamId, revision: Revision) {
-        // Kept as they come: a decision may look at tens of thousands of streams.
+        // Kept as they come, without searching: a decision may look at tens of thousands of streams. Of several notes of
+        // a stream the lowest revision is its guard, so that a claim stands.
         self.reads.borrow_mut().push((stream.clone(), revision));
     }
 }

@@ -11,7 +11,7 @@ use crate::keys::KeyRequest;
 
 use super::issue::{Concluded, Entered, Prepared};
 use super::lane::{Entry, Lane};
-use super::session::{inconsistent, sign_request};
+use super::session::inconsistent;
 use super::{Call, Done, Error, Pca};
 
 /// How many requests are prepared, signed and committed together.
@@ -55,15 +55,14 @@ impl Pca {
     async fn issue_window(&self, window: Vec<(IssueCertificate, Call)>) -> Vec<Result<Done<Issued>, Error>> {
         let mut places: Vec<Place> = Vec::with_capacity(window.len());
         for (request, call) in window {
-            let place = match self.enter(request.clone(), &call).await {
+            let place = match self.enter(request, &call, true).await {
                 Ok(Entered::New(entry)) => Place::Under { entry: Some(entry), call, result: None },
-                Ok(Entered::Repeated(done)) => Place::Over(Ok(done)),
+                Ok(Entered::Repeated(done)) => Place::Over(Ok(*done)),
                 Err(error) => Place::Over(Err(error)),
             };
             places.push(place);
         }
         self.prepare_window(&mut places).await;
-        self.sign_window(&mut places).await;
         self.land(&mut places).await;
         places.into_iter().map(|place| self.result(place)).collect()
     }
@@ -96,6 +95,7 @@ impl Pca {
                     Ok(Ok(key)) => {
                         if let Some(entry) = place.entry() {
                             entry.evidence.keys.insert(ordinal, key);
+                            entry.prepared = true;
                         }
                     }
                     Ok(Err(error)) => *place = Place::Over(Err(error.into())),
@@ -105,42 +105,9 @@ impl Pca {
         }
     }
 
-    /// Has all that must be signed signed in one batch.
-    async fn sign_window(&self, places: &mut [Place]) {
-        let requests: Vec<_> = places
-            .iter_mut()
-            .filter_map(Place::entry)
-            .flat_map(|entry| entry.signed.iter())
-            .map(|(to_sign, _)| sign_request(to_sign))
-            .collect();
-        let mut signatures = self.inner.keys.sign(&requests).await.into_iter();
-        for place in places {
-            let Some(entry) = place.entry() else { continue };
-            let mut failure = None;
-            for (to_sign, kept) in &mut entry.signed {
-                let signed = match signatures.next() {
-                    Some(Ok(signature)) => self.inner.check(to_sign, &signature).map(|()| signature),
-                    Some(Err(error)) => Err(error.into()),
-                    None => Err(inconsistent("the key store made too few signatures")),
-                };
-                match signed {
-                    Ok(signature) => *kept = signature,
-                    Err(error) => failure = failure.or(Some(error)),
-                }
-            }
-            if let Some(Error::Key(_)) = failure {
-                entry.look_again();
-                continue;
-            }
-            if let Some(error) = failure {
-                *place = Place::Over(Err(error));
-            }
-        }
-    }
-
     /// Hands all requests to their lanes and waits; those that come back go on by themselves.
     async fn land(&self, places: &mut [Place]) {
-        let mut lanes: Vec<(Arc<Lane>, Vec<(usize, Box<Entry>)>)> = Vec::new();
+        let mut lanes: Vec<(Arc<Lane>, Numbered)> = Vec::new();
         for (number, place) in places.iter_mut().enumerate() {
             let Place::Under { entry, .. } = place else { continue };
             let Some(entry) = entry.take() else { continue };
@@ -170,7 +137,7 @@ impl Pca {
             };
             let Some(Place::Under { call, result, .. }) = places.get_mut(number) else { continue };
             match concluded {
-                Ok(Concluded::Done(done)) => *result = Some(Ok(done)),
+                Ok(Concluded::Done(done)) => *result = Some(Ok(*done)),
                 Ok(Concluded::Again(entry, why)) => returned.push((number, lane, entry, why, call.clone())),
                 Err(error) => *result = Some(Err(error)),
             }
@@ -195,6 +162,9 @@ impl Pca {
         }
     }
 }
+
+/// Requests with their places in the window.
+type Numbered = Vec<(usize, Box<Entry>)>;
 
 /// Where a request of a window stands.
 enum Place {

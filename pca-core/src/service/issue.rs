@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, PoisonError};
 
-use crate::domain::certificate::{IssueCertificate, Issued};
-use crate::domain::{Command, Context, Desk, Evidence, Halt, Need, Plan, Refusal, State};
+use crate::domain::certificate::{IssueCertificate, Issued, KeySource};
+use crate::domain::{Command, Context, Desk, Evidence, Halt, Need, Plan, Refusal, State, stream};
 use crate::keys::{KeyId, KeyRequest};
-use crate::log::{Position, Revision, StoreError, World};
+use crate::log::{Position, Revision, StoreError, StreamId, World};
 
 use super::execute::{Carried, reused};
 use super::lane::{Again, Entry, Lane, Reply};
@@ -34,9 +34,9 @@ impl Pca {
     }
 
     async fn try_issue(&self, request: IssueCertificate, call: &Call) -> Result<Done<Issued>, Error> {
-        match self.enter(request, call).await? {
+        match self.enter(request, call, false).await? {
             Entered::New(entry) => self.pass(&self.lane(&entry.request), entry, call).await,
-            Entered::Repeated(done) => Ok(done),
+            Entered::Repeated(done) => Ok(*done),
         }
     }
 
@@ -62,7 +62,7 @@ impl Pca {
             drop(seat);
             let reply = reply.map_err(|_| inconsistent("the lane forgot a request"))?;
             entry = match self.conclude(reply).await? {
-                Concluded::Done(done) => return Ok(done),
+                Concluded::Done(done) => return Ok(*done),
                 Concluded::Again(entry, why) => self.again(lane, entry, &why, call).await?,
             };
         }
@@ -82,7 +82,7 @@ impl Pca {
     }
 
     /// Draws what a request needs, or finds that it was carried out before.
-    pub(super) async fn enter(&self, request: IssueCertificate, call: &Call) -> Result<Entered, Error> {
+    pub(super) async fn enter(&self, request: IssueCertificate, call: &Call, in_batch: bool) -> Result<Entered, Error> {
         let inner = &*self.inner;
         let name = IssueCertificate::NAME;
         inner.authorizer.authorize(&call.actor, name, request.about()).map_err(Refusal::from)?;
@@ -90,11 +90,11 @@ impl Pca {
         if call.chosen_commit().is_some()
             && let Some(receipt) = inner.store.receipt(identity.commit, identity.request).await.map_err(reused)?
         {
-            return Ok(Entered::Repeated(answer(self.repeat(receipt).await?)?));
+            return Ok(Entered::Repeated(Box::new(answer(self.repeat(receipt).await?)?)));
         }
-        let (context, metadata) = self.draw(name, false, identity.commit, call).await?;
+        let (context, metadata) = self.draw(name, false, &identity, call).await?;
         let (evidence, beside, signed) = (Evidence::default(), World::default(), Vec::new());
-        Ok(Entered::New(Box::new(Entry {
+        let mut entry = Box::new(Entry {
             request,
             identity,
             context,
@@ -102,19 +102,44 @@ impl Pca {
             evidence,
             beside,
             signed,
+            in_batch,
+            prepared: false,
             outdated: false,
-        })))
+        });
+        if let KeySource::Csr(csr) = &entry.request.key {
+            let stream = stream::spki(&csr.public_key().digest());
+            self.load_beside(&mut entry, stream).await?;
+            // A request in a batch is decided in the lane only; all that it needs of its own is here.
+            entry.prepared = in_batch;
+        }
+        Ok(Entered::New(entry))
+    }
+
+    async fn load_beside(&self, entry: &mut Entry, stream: StreamId) -> Result<(), Error> {
+        let read = self.inner.store.read(&[(stream, Revision::ZERO)], Position::MAX).await?;
+        for slice in &read.streams {
+            entry.beside.apply(slice)?;
+        }
+        Ok(())
     }
 
     /// Decides on the lane's view in order to learn what must be signed; loads what that needs.
     pub(super) async fn prepare(&self, lane: &Lane, entry: &mut Entry) -> Result<Prepared, Error> {
+        if entry.prepared && !lane.view().is_empty() {
+            return Ok(Prepared::Ready);
+        }
         loop {
             match decide(lane, entry) {
+                Ok(_) if entry.in_batch => {
+                    entry.prepared = true;
+                    return Ok(Prepared::Ready);
+                }
                 Ok(plan) => {
                     entry.signed = plan.to_sign().iter().map(|to_sign| (to_sign.clone(), Vec::new())).collect();
                     return Ok(Prepared::Ready);
                 }
                 Err(Halt::Refused(_)) => {
+                    entry.prepared = entry.in_batch;
                     entry.signed.clear();
                     return Ok(Prepared::Ready);
                 }
@@ -125,12 +150,7 @@ impl Pca {
                 Err(Halt::Needs(Need::Stream(stream))) if Lane::shares(&stream) => {
                     lane.load(&self.inner, &stream).await?
                 }
-                Err(Halt::Needs(Need::Stream(stream))) => {
-                    let read = self.inner.store.read(&[(stream, Revision::ZERO)], Position::MAX).await?;
-                    for slice in &read.streams {
-                        entry.beside.apply(slice)?;
-                    }
-                }
+                Err(Halt::Needs(Need::Stream(stream))) => self.load_beside(entry, stream).await?,
                 Err(Halt::Needs(_)) => return Err(inconsistent("issuing asked for what it never needs")),
             }
         }
@@ -144,6 +164,9 @@ impl Pca {
         why: &Again,
         call: &Call,
     ) -> Result<Box<Entry>, Error> {
+        // It was one of a batch; from here on it goes by itself.
+        entry.in_batch = false;
+        entry.prepared = false;
         match why {
             Again::Redraw => entry.context.seed = self.inner.seed()?,
             Again::Reload => entry.beside = World::default(),
@@ -151,7 +174,7 @@ impl Pca {
         }
         let stale = matches!(why, Again::Stale(_)) || self.inner.is_stale(&entry.context, &lane.view()).await?;
         if stale {
-            let (context, metadata) = self.draw(IssueCertificate::NAME, false, entry.identity.commit, call).await?;
+            let (context, metadata) = self.draw(IssueCertificate::NAME, false, &entry.identity, call).await?;
             entry.context.time = context.time;
             entry.metadata = metadata;
         }
@@ -174,9 +197,9 @@ impl Pca {
                 let Entry { request, context, evidence, .. } = *entry;
                 self.record(|| DecisionRecord::of(&request, &context, &evidence, &signatures, &events, receipt));
                 let carried = Carried { events, signed: Vec::new(), receipt: Some(receipt), repeated: false };
-                answer(carried).map(Concluded::Done)
+                answer(carried).map(|done| Concluded::Done(Box::new(done)))
             }
-            Reply::Repeated(receipt) => answer(self.repeat(receipt).await?).map(Concluded::Done),
+            Reply::Repeated(receipt) => answer(self.repeat(receipt).await?).map(|done| Concluded::Done(Box::new(done))),
             Reply::Again { entry, why } => Ok(Concluded::Again(entry, why)),
             Reply::Refused(refusal) => Err(refusal.into()),
             Reply::Failed(Error::Store(error @ StoreError::IdReused { .. })) => Err(reused(error)),
@@ -184,12 +207,14 @@ impl Pca {
         }
     }
 
+    fn new_lane(&self) -> Lane {
+        Lane::new(Arc::clone(&self.inner.store), Arc::clone(&self.inner.keys))
+    }
+
     /// The lane of the CA that a request goes to.
     pub(super) fn lane(&self, request: &IssueCertificate) -> Arc<Lane> {
         let mut lanes = self.inner.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(
-            lanes.entry(request.ca.clone()).or_insert_with(|| Arc::new(Lane::new(Arc::clone(&self.inner.store)))),
-        )
+        Arc::clone(lanes.entry(request.ca.clone()).or_insert_with(|| Arc::new(self.new_lane())))
     }
 }
 
@@ -204,12 +229,12 @@ impl Inner {
 /// A request that was taken in.
 pub(super) enum Entered {
     New(Box<Entry>),
-    Repeated(Done<Issued>),
+    Repeated(Box<Done<Issued>>),
 }
 
 /// Where a request stands after the lane has replied.
 pub(super) enum Concluded {
-    Done(Done<Issued>),
+    Done(Box<Done<Issued>>),
     Again(Box<Entry>, Again),
 }
 

@@ -20,6 +20,14 @@ pub struct SignedCrl {
     pub facts: PublishedCrl,
 }
 
+impl SignedCrl {
+    /// As PEM, as nginx and `openssl verify -CRLfile` read it, several in one file where that is wanted.
+    #[must_use]
+    pub fn pem(&self) -> String {
+        x509::to_pem("X509 CRL", &self.der)
+    }
+}
+
 impl Pca {
     /// The CRL of a CA: a new one if something was revoked or half of the last one's time has passed, otherwise the last
     /// one signed once more. After the end of a CA it is the last one that its key signed, from the log.

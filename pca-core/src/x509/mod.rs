@@ -86,7 +86,7 @@ pub use host::{DnsName, DnsNameError, DnsNameProblem, Wildcards};
 pub use name::{DistinguishedName, NameHash, NameHashError};
 pub use parsed::{CertificateError, MAX_CERTIFICATE, ParsedCertificate, SignatureError};
 pub use parsed_crl::{CrlError, MAX_CRL, ParsedCrl};
-pub use pem::{MAX_PEM, PemError};
+pub use pem::{MAX_PEM, PemError, to_pem};
 pub use profile::{Profile, ProfileError, UnknownProfile};
 pub use reason::{RevocationReason, UnknownReason};
 pub use san::{GeneralName, MAX_NAMES, NameError, NameKind, common_name_is_dns, distinct_names, server_name};

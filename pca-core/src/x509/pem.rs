@@ -2,7 +2,11 @@
 
 use std::borrow::Cow;
 
+use base64ct::{Base64, Encoding as _};
 use x509_parser::pem::Pem;
+
+/// How long a line is (RFC 7468 section 2).
+const COLUMNS: usize = 64;
 
 /// The largest PEM file that is read, in octets (rule G4).
 pub const MAX_PEM: usize = 1024 * 1024;
@@ -31,6 +35,29 @@ pub enum PemError {
         /// What is wrong.
         detail: String,
     },
+}
+
+/// DER as PEM under a label, such as `CERTIFICATE` or `X509 CRL`: lines of 64 characters that end in LF.
+///
+/// For what anybody may read; keys are written by [`delivery`](crate::delivery), which wipes its buffers.
+///
+/// ```
+/// let pem = pca_core::x509::to_pem("X509 CRL", &[0x30, 0x00]);
+/// assert_eq!(pem, "-----BEGIN X509 CRL-----\nMAA=\n-----END X509 CRL-----\n");
+/// ```
+#[must_use]
+pub fn to_pem(label: &str, der: &[u8]) -> String {
+    let text = Base64::encode_string(der);
+    let mut pem = format!("-----BEGIN {label}-----\n");
+    let mut rest = text.as_str();
+    while !rest.is_empty() {
+        let (line, tail) = rest.split_at_checked(COLUMNS).unwrap_or((rest, ""));
+        pem.push_str(line);
+        pem.push('\n');
+        rest = tail;
+    }
+    pem.push_str(&format!("-----END {label}-----\n"));
+    pem
 }
 
 /// The content of the first block that has one of the labels.

@@ -41,6 +41,14 @@ pub struct EnableByUpload {
     pub carried_crl: Option<VerifiedCrl>,
 }
 
+impl EnableByUpload {
+    /// Enables a CA with what was uploaded, accepting no warning.
+    #[must_use]
+    pub fn new(ca: CaId, upload: CheckedUpload) -> Self {
+        Self { ca, upload, accepted: Vec::new(), addresses: Addresses::default(), carried_crl: None }
+    }
+}
+
 /// A full CRL whose signature was verified before the decision, with the key that it was verified with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifiedCrl {

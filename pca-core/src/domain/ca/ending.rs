@@ -156,7 +156,7 @@ impl Request<'_> {
                 C8,
                 "stale-preview",
                 format!(
-                    "the digest is not that of a preview of {} as things stand now ({} certificates, {} CAs): disable {} first, so that nothing is issued meanwhile, then preview again and confirm what that shows",
+                    "the digest is not that of a preview of {} as things stand now (certificates: {}, CAs: {}): disable {} first, so that nothing is issued meanwhile, then preview again and confirm what that shows",
                     self.ending.command(),
                     survey.certificates(),
                     survey.fates.len(),

@@ -29,6 +29,14 @@ pub struct ResetCa {
     pub without_last_crl: bool,
 }
 
+impl ResetCa {
+    /// The end of this CA alone, as the preview with this digest showed it.
+    #[must_use]
+    pub fn confirmed(ca: CaId, confirm: Digest) -> Self {
+        Self { ca, confirm, cascade: false, reason: None, without_last_crl: false }
+    }
+}
+
 impl Command for ResetCa {
     type Answer = EndingAnswer;
 

@@ -83,8 +83,9 @@ impl RevokeCertificate {
                 Some(BrokenRule::new(A2, "already-on-hold", text))
             }
             (Status::Revoked { reason, .. }, RevocationReason::KeyCompromise) if can_be_raised(found, reason) => None,
-            (Status::Revoked { .. }, _) => {
-                let text = format!("{id} {}; only keyCompromise can still be told, once", found.status);
+            (Status::Revoked { reason, .. }, _) => {
+                let left = if can_be_raised(found, reason) { "only keyCompromise can" } else { "nothing else can" };
+                let text = format!("{id} is {}; {left} still be told", found.status);
                 Some(BrokenRule::new(A2, "already-revoked", text))
             }
             _ => None,

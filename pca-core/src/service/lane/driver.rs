@@ -9,17 +9,21 @@ use std::sync::Arc;
 use futures_channel::oneshot;
 
 use crate::domain::event::Event;
+use crate::domain::policy::VerifyAfterSigning;
 use crate::domain::{Command as _, Desk, Halt, Plan, State, stream};
 use crate::keys::Signature;
 use crate::log::{Commit, EventData, Position, Receipt, Revision, StoreError, StreamId, StreamsRead, Timestamp, World};
-use crate::ports::{EventStore, Lease};
+use crate::ports::Lease;
 
-use super::{Again, Entry, Error, Identity, Lane, Reply, Waiting};
+use super::signing::{Decided, Unsigned};
+use super::{Again, Entry, Error, Lane, Reply, Waiting};
 use crate::service::execute::reused;
 use crate::service::time;
 
-/// The most commits in a train.
+/// The most commits in a train, and the most requests that are decided and wait for their signatures.
 const TRAIN: usize = 1024;
+/// How many arrivals are decided before the lane looks whether something else is ready.
+const ARRIVALS: usize = 128;
 /// For how many trains a lane takes turns by lease after it met somebody else's commit.
 const TURNS: u32 = 16;
 /// How many streams of single requests the speculative state keeps before it forgets those of trains that have landed.
@@ -37,7 +41,10 @@ pub(super) struct Driver {
     flight: Option<Flight>,
     /// What must be there before the next train departs; never while one is in flight.
     before_next: Option<Errand>,
+    /// Signed and encoded: the next train.
     next: Vec<Member>,
+    /// Decided after those, in this order, and not signed yet.
+    unsigned: Unsigned,
     /// Decided for a refusal on speculative state: to be decided again on durable state.
     doubtful: VecDeque<Waiting>,
     /// To be decided again, in this order, once the durable state has been read.
@@ -102,13 +109,17 @@ impl Driver {
         // Whether the durable state was read in this step: a refusal on it has been told then.
         let mut fresh = false;
         loop {
+            self.sign(lane, task);
             if let Some(flight) = &mut self.flight {
                 if let Poll::Ready(answers) = flight.answers.as_mut().poll(task) {
                     self.settle(answers);
                     fresh = false;
                     continue;
                 }
-                self.take_arrivals(lane);
+                if self.take_arrivals(lane) {
+                    continue;
+                }
+                self.sign(lane, task);
                 break;
             }
             match self.before_next.take() {
@@ -131,33 +142,38 @@ impl Driver {
                     Poll::Ready(read) => match read.map_err(Error::from).and_then(|read| self.catch_up(&read)) {
                         Ok(moved) => {
                             if turn.is_none() || moved {
-                                self.decide_again(&*lane.store);
+                                self.decide_again();
+                                self.encode(lane);
                             }
                             fresh = true;
                             if turn.is_some() && !self.next.is_empty() {
-                                self.depart(&lane.store, turn);
+                                self.depart(lane, turn);
                             }
                         }
                         Err(error) => self.fail(&error),
                     },
                 },
                 None => {
-                    self.take_arrivals(lane);
-                    if !fresh && !(self.again.is_empty() && self.doubtful.is_empty()) {
+                    if self.take_arrivals(lane) {
+                        continue;
+                    }
+                    self.sign(lane, task);
+                    let undecided = !self.again.is_empty() || !self.doubtful.is_empty();
+                    if undecided && !fresh {
                         self.before_next = Some(self.read(lane, None));
                     } else if let Some(member) = self.next.first() {
                         if self.turns == 0 {
-                            self.depart(&lane.store, None);
+                            self.depart(lane, None);
                         } else {
                             let quota = stream::quota(&member.waiting.0.request.ca);
                             let store = Arc::clone(&lane.store);
                             let coming = Box::pin(async move { store.lease(&quota).await });
                             self.before_next = Some(Errand::Turn(coming));
                         }
-                    } else if self.again.is_empty() && self.doubtful.is_empty() {
-                        break;
-                    } else {
+                    } else if undecided {
                         fresh = false;
+                    } else {
+                        break;
                     }
                 }
             }
@@ -172,7 +188,7 @@ impl Driver {
             flight.turn = None;
         }
         let idle =
-            self.before_next.is_none() && self.next.is_empty() && self.again.is_empty() && self.doubtful.is_empty();
+            self.before_next.is_none() && !self.has_decided() && self.again.is_empty() && self.doubtful.is_empty();
         if idle {
             return false;
         }
@@ -184,16 +200,74 @@ impl Driver {
         !(self.again.is_empty() && self.doubtful.is_empty())
     }
 
-    fn take_arrivals(&mut self, lane: &Lane) {
-        while self.next.len() < TRAIN {
-            let Some(mut waiting) = lane.arrivals().pop_front() else { break };
-            let outdated = core::mem::take(&mut waiting.0.outdated);
-            if self.lost || outdated {
+    /// Decides what has arrived; tells whether there may be more.
+    fn take_arrivals(&mut self, lane: &Lane) -> bool {
+        for _ in 0..ARRIVALS {
+            if self.next.len().max(self.unsigned.len()) >= TRAIN {
+                return false;
+            }
+            let Some(mut waiting) = lane.arrivals().pop_front() else { return false };
+            if core::mem::take(&mut waiting.0.outdated) || self.lost {
                 self.again.push_back(waiting);
             } else {
-                self.decide(waiting, &*lane.store);
+                self.decide(waiting);
             }
         }
+        true
+    }
+
+    /// Has what was decided signed, takes in what was signed, and encodes it.
+    fn sign(&mut self, lane: &Lane, task: &mut TaskContext<'_>) {
+        loop {
+            self.unsigned.ask(&lane.keys);
+            let verify = match self.speculative.get(&stream::policy()) {
+                Some(State::Policy(in_force)) => {
+                    in_force.policy().verify_after_signing == VerifyAfterSigning::Everything
+                }
+                _ => false,
+            };
+            let (signed, failed) = self.unsigned.take(task, verify);
+            // What was decided behind one that fails stood on it.
+            if !failed.is_empty() {
+                self.lost = true;
+                self.recall();
+            }
+            for ((entry, reply), error) in failed {
+                match error {
+                    // Its caller tries once more, and has the lane look again.
+                    Error::Key(_) => tell(reply, Reply::Again { entry, why: Again::Sign }),
+                    error => tell(reply, Reply::Failed(error)),
+                }
+            }
+            self.encode(lane);
+            if !signed {
+                return;
+            }
+        }
+    }
+
+    /// Encodes what is signed, in order, for the next train.
+    fn encode(&mut self, lane: &Lane) {
+        while !self.lost
+            && self.next.len() < TRAIN
+            && let Some(Decided { waiting: (mut entry, reply), plan, guards, signatures }) = self.unsigned.pop_signed()
+        {
+            entry.signed = plan.to_sign().iter().cloned().zip(signatures.iter().cloned()).collect();
+            let events = plan.complete(&signatures);
+            match entry.commit(&events, guards, lane.store.limits().largest_commit) {
+                Ok(commit) => self.next.push(Member { waiting: (entry, reply), events, commit }),
+                Err(error) => {
+                    self.lost = true;
+                    self.recall();
+                    tell(reply, Reply::Failed(error));
+                }
+            }
+        }
+    }
+
+    /// Whether something is decided that has not departed.
+    fn has_decided(&self) -> bool {
+        !(self.next.is_empty() && self.unsigned.is_empty())
     }
 
     /// Asks for what others have written to the shared streams.
@@ -222,34 +296,37 @@ impl Driver {
         self.newest.1 = self.newest.0;
     }
 
-    /// Puts what was decided but not sent back in front of what is to be decided again.
+    /// Puts what was decided but not sent back in front of what is to be decided again; signatures are kept.
     fn recall(&mut self) {
+        for waiting in self.unsigned.recall().into_iter().rev() {
+            self.again.push_front(waiting);
+        }
         for member in self.next.drain(..).rev() {
             self.again.push_front(member.waiting);
         }
     }
 
     /// Decides what waits for that. The durable state has just been read: a refusal on it may be told.
-    fn decide_again(&mut self, store: &dyn EventStore) {
+    fn decide_again(&mut self) {
         for waiting in core::mem::take(&mut self.again) {
-            self.decide(waiting, store);
+            self.decide(waiting);
         }
         for (entry, reply) in core::mem::take(&mut self.doubtful) {
             let outcome = decide(&self.durable, &entry).0;
             match outcome {
                 Err(Halt::Refused(refusal)) => tell(reply, Reply::Refused(refusal)),
                 _ => {
-                    if self.next.is_empty() {
+                    if !self.has_decided() {
                         self.begin_afresh();
                     }
-                    self.decide((entry, reply), store);
+                    self.decide((entry, reply));
                 }
             }
         }
     }
 
     /// Decides a request on the speculative state.
-    fn decide(&mut self, waiting: Waiting, store: &dyn EventStore) {
+    fn decide(&mut self, waiting: Waiting) {
         let (entry, reply) = waiting;
         if reply.is_canceled() {
             // Whoever leaves before the commit leaves nothing behind.
@@ -264,40 +341,20 @@ impl Driver {
             Err(Halt::Refused(_)) => return self.doubtful.push_back((entry, reply)),
             Err(Halt::Needs(need)) => return tell(reply, Reply::Again { entry, why: Again::Fetch(need) }),
         };
-        let same = plan.to_sign().len() == entry.signed.len()
-            && plan
-                .to_sign()
-                .iter()
-                .zip(&entry.signed)
-                .all(|(now, (then, _))| now.key == then.key && now.tbs == then.tbs);
-        if !same {
+        let kept: Vec<Option<Signature>> = plan.to_sign().iter().map(|to_sign| entry.signature(to_sign)).collect();
+        if !entry.in_batch && kept.iter().any(Option::is_none) {
             return tell(reply, Reply::Again { entry, why: Again::Sign });
         }
-        let signatures: Vec<Signature> = entry.signed.iter().map(|(_, signature)| signature.clone()).collect();
-        let events = plan.complete(&signatures);
-        let encoded: Result<Vec<_>, _> = events.iter().map(EventData::encode).collect();
-        let commit = encoded.map_err(Error::from).and_then(|encoded| {
-            let Identity { commit, request } = entry.identity;
-            Commit::new(commit, request, entry.metadata.clone(), guards, &encoded).map_err(Error::from)
-        });
-        let commit = match commit {
-            Ok(commit) if commit.body().len() <= store.limits().largest_commit => commit,
-            Ok(commit) => {
-                let (octets, limit) = (commit.body().len(), store.limits().largest_commit);
-                return tell(reply, Reply::Failed(StoreError::TooLarge { octets, limit }.into()));
-            }
-            Err(error) => return tell(reply, Reply::Failed(error)),
-        };
-        for stream in events.iter().flat_map(EventData::streams) {
+        for stream in plan.events().iter().flat_map(EventData::streams) {
             if self.speculative.revision(&stream).is_none()
                 && let Some((revision, fold)) = entry.beside.share(&stream)
             {
                 self.speculative.insert(stream, revision, fold);
             }
         }
-        self.speculative.speculate(&events, &entry.metadata, entry.metadata.decided_at);
+        self.speculative.speculate(plan.events(), &entry.metadata, entry.metadata.decided_at);
         self.newest.1 = self.newest.1.max(entry.metadata.decided_at);
-        self.next.push(Member { waiting: (entry, reply), events, commit });
+        self.unsigned.push((entry, reply), plan, guards, kept);
     }
 
     /// Whether a decision has become too old while it waited (rule L9).
@@ -311,18 +368,19 @@ impl Driver {
     }
 
     /// Sends the next train, without those who have left: who was decided behind them is decided again.
-    fn depart(&mut self, store: &Arc<dyn EventStore>, turn: Option<Lease>) {
+    fn depart(&mut self, lane: &Lane, turn: Option<Lease>) {
         if self.next.iter().any(|member| member.waiting.1.is_canceled()) {
             self.recall();
             self.begin_afresh();
             for waiting in core::mem::take(&mut self.again) {
-                self.decide(waiting, &**store);
+                self.decide(waiting);
             }
+            self.encode(lane);
         }
         if self.next.is_empty() {
             return;
         }
-        let store = Arc::clone(store);
+        let store = Arc::clone(&lane.store);
         let mut train = Vec::with_capacity(self.next.len());
         let mut members = Vec::with_capacity(self.next.len());
         for member in self.next.drain(..) {
@@ -384,7 +442,7 @@ impl Driver {
             if let Some(trouble) = trouble {
                 self.fail(&trouble);
             }
-        } else if self.next.is_empty() && self.speculative.len() > TRANSIENTS {
+        } else if !self.has_decided() && self.speculative.len() > TRANSIENTS {
             self.begin_afresh();
         }
     }

@@ -1,9 +1,10 @@
 //! The hot path: many callers issuing from one CA (architecture, *lanes and trains*).
 //!
-//! Each caller decides on the newest view in order to learn what must be signed, has it signed, and hands both to the
-//! CA's lane. In the lane the requests are decided again, in order of arrival, on the *speculative* state: the durable
-//! one plus what the lane has sent but not been answered. What needs the same signature keeps it; the rest goes back.
-//! One train is in flight; the next is decided meanwhile.
+//! A caller decides on the newest view in order to learn what must be signed, has it signed, and hands both to the CA's
+//! lane. In the lane the requests are decided again, in order of arrival, on the *speculative* state: the durable one plus
+//! what the lane has decided but not been answered. What needs the same signature keeps it; the rest goes back. Requests
+//! of a bulk come unsigned: they are decided once, in the lane, which has them signed in batches while it decides the
+//! next. What is signed is sent in trains, in the order of decisions; one train is in flight.
 //!
 //! A lane has no thread and no task: whoever waits at it and is looked at by their executor drives it, a step at a time,
 //! and nobody holds it between steps. So neither a caller who leaves nor one who is not looked at keeps the others
@@ -11,6 +12,7 @@
 
 mod bell;
 mod driver;
+mod signing;
 
 use core::future::{Future, poll_fn};
 use core::pin::pin;
@@ -25,7 +27,7 @@ use crate::domain::event::Event;
 use crate::domain::{Context, Evidence, Need, Refusal, State, ToSign};
 use crate::keys::Signature;
 use crate::log::{Metadata, Position, Receipt, StreamId, Timestamp, World};
-use crate::ports::EventStore;
+use crate::ports::{EventStore, KeyStore};
 
 use super::execute::Identity;
 use super::{Error, Inner};
@@ -42,7 +44,12 @@ pub(super) struct Entry {
     pub(super) evidence: Evidence,
     /// Streams of this request alone, such as that of its key.
     pub(super) beside: World<State>,
+    /// What was signed for it; kept as long as the same bytes are needed.
     pub(super) signed: Vec<(ToSign, Signature)>,
+    /// Whether the lane has it signed, in batches, rather than its caller.
+    pub(super) in_batch: bool,
+    /// Whether all that it needs has been fetched, as far as known.
+    pub(super) prepared: bool,
     /// Whether the lane is to read the durable state before it decides.
     pub(super) outdated: bool,
 }
@@ -89,6 +96,7 @@ type Waiting = (Box<Entry>, oneshot::Sender<Reply>);
 
 pub(super) struct Lane {
     store: Arc<dyn EventStore>,
+    keys: Arc<dyn KeyStore>,
     /// The streams that all requests share, as of the newest train.
     view: RwLock<Arc<World<State>>>,
     arrivals: Mutex<VecDeque<Waiting>>,
@@ -104,11 +112,11 @@ pub(super) struct Seat<'a> {
 }
 
 impl Lane {
-    pub(super) fn new(store: Arc<dyn EventStore>) -> Self {
+    pub(super) fn new(store: Arc<dyn EventStore>, keys: Arc<dyn KeyStore>) -> Self {
         let bell = Arc::new(Bell::default());
         let waker = Waker::from(Arc::clone(&bell));
         let (view, arrivals, driver) = Default::default();
-        Self { store, view, arrivals, driver, bell, waker }
+        Self { store, keys, view, arrivals, driver, bell, waker }
     }
 
     /// The newest view of the shared streams.
