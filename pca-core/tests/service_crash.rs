@@ -163,7 +163,7 @@ fn whatever_was_reported_survives_kill_9_and_nothing_exists_half() {
     }
     let (mut kills, mut reports, mut directory, mut ca) = (0, Vec::new(), TempDir::new().unwrap(), None);
     let mut verified = HashSet::new();
-    for round in 0..rounds(10).min(400) {
+    for round in 0..rounds(10).min(200) {
         // A log goes through several kills.
         if round % LOG == 0 {
             (directory, reports, verified) = (TempDir::new().unwrap(), Vec::new(), HashSet::new());
