@@ -34,6 +34,8 @@ fn words_that_are_not_of_the_page_are_exit_2() {
         &["list", "cas", "--as-of", "yesterday"],
         &["verify", "--expect", "abc"],
         &["configure", ca],
+        &["buy", "root", "--family", "ecc", "--as-of", "2"],
+        &["list", "cas", "--csv"],
         &["completions", "cobol"],
     ] {
         let run = desk.run(words);
