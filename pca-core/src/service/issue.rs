@@ -144,6 +144,9 @@ impl Pca {
                     return Ok(Prepared::Ready);
                 }
                 Err(Halt::Needs(Need::Key { ordinal, algorithm, key_use })) => {
+                    if self.is_refused_by_now(lane, entry).await? {
+                        return Ok(Prepared::Ready);
+                    }
                     let id = KeyId::derive(&entry.context.commit, ordinal);
                     return Ok(Prepared::Key(KeyRequest { id, algorithm, key_use }, ordinal));
                 }
@@ -154,6 +157,21 @@ impl Pca {
                 Err(Halt::Needs(_)) => return Err(inconsistent("issuing asked for what it never needs")),
             }
         }
+    }
+
+    /// Whether what others have written since the lane's view stands against a request: no key is made for it then.
+    async fn is_refused_by_now(&self, lane: &Lane, entry: &Entry) -> Result<bool, Error> {
+        let view = lane.view();
+        let read = self.inner.store.read(&view.revisions(), Position::MAX).await?;
+        if read.streams.iter().all(|slice| slice.events.is_empty()) {
+            return Ok(false);
+        }
+        let mut world = (*view).clone();
+        for slice in &read.streams {
+            world.apply(slice)?;
+        }
+        let desk = Desk::new(world.desk_beside(&entry.beside), &entry.evidence);
+        Ok(matches!(entry.request.decide(&desk, &entry.context), Err(Halt::Refused(_))))
     }
 
     /// Makes ready again what came back from the lane.
