@@ -6,7 +6,7 @@
 //! Beside the rate stands the processor time of the whole process for one certificate, which a busy machine disturbs
 //! less: signing is in it.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::as_conversions, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::as_conversions, clippy::indexing_slicing, missing_docs)]
 
 use std::path::Path;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use pca_core::domain::testing::Story;
 use pca_core::keys::{Algorithm, software};
 use pca_core::service::{Call, Parts, Pca};
 use pca_core::x509::VerifiedCsr;
-use pca_store_file::{FileEventStore, Options};
+use pca_store_file::{FileEventStore, FileKeyStore, FileKeyStoreOptions, Options};
 
 const ROUNDS: usize = 3;
 const CALLERS: usize = 64;
@@ -121,9 +121,14 @@ fn raw_signatures(threads: usize, time: Duration) -> usize {
 
 fn platform(directory: &Path) -> (Pca, CaId) {
     let store = FileEventStore::create(directory.join("log"), Options::default()).unwrap();
-    let keys = pca_store_memory::MemoryKeyStore::new();
+    let passphrase = "a passphrase for benches".to_owned().into();
+    let keys = FileKeyStore::create(&directory.join("keys"), passphrase, FileKeyStoreOptions::default()).unwrap();
     let ca = tell(&Story::issuing(10_000_000), &store, &keys);
-    (Pca::new(Parts::new(store, keys, WallClock, SystemEntropy)), ca)
+    let pca = Pca::new(Parts::new(store, keys, WallClock, SystemEntropy));
+    // The first signature opens the CA's key, which is meant to be slow.
+    let first = IssueCertificate::server(ca.clone(), ["first.example.com"]);
+    pollster::block_on(pca.issue(first, &Call::by("bench"))).unwrap();
+    (pca, ca)
 }
 
 fn request(ca: &CaId, csr: &VerifiedCsr, number: usize) -> IssueCertificate {

@@ -208,7 +208,7 @@ fn callers_who_leave_keep_nobody_waiting() {
                     .map(|number| {
                         let (pca, ca) = (services[number % 2].unblocked(), &bought.intermediate);
                         scope.spawn(move || {
-                            let (call, mut dice, mut count) = (by(), Dice(number as u64), 0);
+                            let (call, mut dice, mut count) = (by(), Dice(u64::try_from(number).unwrap()), 0);
                             for round in 0.. {
                                 let request = server(ca, &format!("host{round}.example"));
                                 let outcome = if number % 4 < 2 && round < 200 {
@@ -229,7 +229,7 @@ fn callers_who_leave_keep_nobody_waiting() {
                 callers.into_iter().map(|caller| caller.join().unwrap()).sum()
             });
             let total = site.events().iter().filter(|event| event.kind() == "CertificateIssued").count();
-            assert_eq!(total as u64, units);
+            assert_eq!(u64::try_from(total).unwrap(), units);
             assert!(done <= total);
             site.check();
         });
@@ -257,7 +257,7 @@ impl Gated {
     fn open(&self) {
         let mut gate = self.gate.lock().unwrap();
         gate.closed = false;
-        gate.waiting.drain(..).for_each(|waiting| drop(waiting.send(())));
+        gate.waiting.drain(..).for_each(|waiting| waiting.send(()).unwrap_or_default());
     }
 
     async fn pass(&self) {

@@ -17,7 +17,6 @@ use pca_core::service::{Call, Download, Downloaded, Swept, SweptKey};
 use pca_core::x509::RevocationReason;
 use pca_store_memory::{MemoryEventStore, MemoryKeyStore};
 use pca_store_testkit::fakes::{FailingStore, Failure, Operation};
-use secrecy::SecretString;
 use service_support::failing_keys::{Asked, FailingKeys, Fails};
 use service_support::{Kind, Site, by, enable, server};
 

@@ -423,6 +423,38 @@ fn a_preview_changes_nothing_and_tells_all() {
     }
 }
 
+/// The lane of a CA knows of its end only when it looks: that is no trouble of the caller's.
+#[test]
+fn issuing_from_a_ca_that_was_reset_behind_the_lane_is_refused_and_goes_on_when_it_is_enabled_anew() {
+    for kind in Kind::REAL {
+        let site = Site::new(kind);
+        let bought = site.issuing(6);
+        let (other, ca) = (site.another(), &bought.intermediate);
+        let call = by();
+        let requests = || [server(ca, "b.example"), server(ca, "c.example")];
+        for service in [&site.pca, &other] {
+            service.issue(server(ca, "a.example"), &by()).unwrap();
+        }
+        site.pca.reset_ca(site.reset(ca, false), &by()).unwrap();
+        for service in [&site.pca, &other] {
+            let refused = service.issue(server(ca, "a.example"), &by()).unwrap_err();
+            assert_eq!(reasons(&refused), ["I1 ca-not-enabled"]);
+        }
+        site.enable(ca, "Intermediate");
+        other.issue(server(ca, "a.example"), &by()).unwrap();
+        site.pca.reset_ca(site.reset(ca, false), &by()).unwrap();
+        for done in other.issue_many(requests(), &call) {
+            assert_eq!(reasons(&done.unwrap_err()), ["I1 ca-not-enabled"]);
+        }
+        site.enable(ca, "Intermediate");
+        other.issue(server(ca, "a.example"), &by()).unwrap();
+        site.pca.reset_ca(site.reset(ca, false), &by()).unwrap();
+        site.enable(ca, "Intermediate");
+        assert!(other.issue_many(requests(), &call).all(|done| done.is_ok()));
+        site.check();
+    }
+}
+
 #[test]
 fn following_delivers_what_was_and_what_is_to_come() {
     for kind in Kind::REAL {

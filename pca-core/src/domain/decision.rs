@@ -111,6 +111,7 @@ impl Verification {
 
 /// Why a decision did not come to a plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Halt {
     /// The business rules say no.
     Refused(Refusal),
@@ -120,6 +121,7 @@ pub enum Halt {
 
 /// What a decision needs before it can go on.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Need {
     /// A stream that has not been loaded.
     Stream(StreamId),

@@ -57,7 +57,7 @@ impl Pca {
         for (request, call) in window {
             let place = match self.enter(request, &call, true).await {
                 Ok(Entered::New(entry)) => Place::Under { entry: Some(entry), call, result: None },
-                Ok(Entered::Repeated(done)) => Place::Over(Ok(done)),
+                Ok(Entered::Repeated(done)) => Place::Over(Ok(*done)),
                 Err(error) => Place::Over(Err(error)),
             };
             places.push(place);
@@ -107,7 +107,7 @@ impl Pca {
 
     /// Hands all requests to their lanes and waits; those that come back go on by themselves.
     async fn land(&self, places: &mut [Place]) {
-        let mut lanes: Vec<(Arc<Lane>, Vec<(usize, Box<Entry>)>)> = Vec::new();
+        let mut lanes: Vec<(Arc<Lane>, Numbered)> = Vec::new();
         for (number, place) in places.iter_mut().enumerate() {
             let Place::Under { entry, .. } = place else { continue };
             let Some(entry) = entry.take() else { continue };
@@ -137,7 +137,7 @@ impl Pca {
             };
             let Some(Place::Under { call, result, .. }) = places.get_mut(number) else { continue };
             match concluded {
-                Ok(Concluded::Done(done)) => *result = Some(Ok(done)),
+                Ok(Concluded::Done(done)) => *result = Some(Ok(*done)),
                 Ok(Concluded::Again(entry, why)) => returned.push((number, lane, entry, why, call.clone())),
                 Err(error) => *result = Some(Err(error)),
             }
@@ -162,6 +162,9 @@ impl Pca {
         }
     }
 }
+
+/// Requests with their places in the window.
+type Numbered = Vec<(usize, Box<Entry>)>;
 
 /// Where a request of a window stands.
 enum Place {

@@ -27,6 +27,8 @@ pub(super) struct Carried {
 pub(super) struct Identity {
     pub(super) commit: CommitId,
     pub(super) request: RequestDigest,
+    /// Randomness that was drawn with the commit id.
+    seed: [u8; 32],
 }
 
 impl Pca {
@@ -60,12 +62,17 @@ impl Pca {
         {
             return self.repeat(receipt).await;
         }
-        let (context, mut metadata) = self.draw(C::NAME, C::WHATEVER_THE_CLOCK, identity.commit, call).await?;
+        let (context, mut metadata) = self.draw(C::NAME, C::WHATEVER_THE_CLOCK, &identity, call).await?;
         let mut session = Session::new(inner, context);
         let mut lease = None;
         for _ in 0..ATTEMPTS {
             let Decision { plan, guards } = session.decide(command).await??;
-            let signatures = inner.sign(plan.to_sign()).await?;
+            let signatures = match inner.sign(plan.to_sign()).await {
+                Ok(signatures) => signatures,
+                // The key may have come to its end meanwhile: then there is a refusal to tell, or another key.
+                Err(Error::Key(_)) if session.refresh().await? => continue,
+                Err(error) => return Err(error),
+            };
             let signed = plan.to_sign().iter().cloned().zip(signatures.iter().cloned()).collect();
             if plan.events().is_empty() {
                 let events = plan.standing().to_vec();
@@ -95,8 +102,7 @@ impl Pca {
                     session.refresh().await?;
                     let head = inner.store.head().await?;
                     if time::is_stale(session.context.time, head.time, &inner.policy(&session.world)) {
-                        let (context, redrawn) =
-                            self.draw(C::NAME, C::WHATEVER_THE_CLOCK, identity.commit, call).await?;
+                        let (context, redrawn) = self.draw(C::NAME, C::WHATEVER_THE_CLOCK, &identity, call).await?;
                         session.context.time = context.time;
                         metadata = redrawn;
                     }
@@ -110,11 +116,15 @@ impl Pca {
     /// The commit id and request digest of a call.
     pub(super) fn identify(&self, name: &str, canonical: &[u8], call: &Call) -> Result<Identity, Error> {
         let request = call.digest(name, canonical);
-        let commit = match call.chosen_commit() {
-            Some(commit) => commit,
-            None => self.inner.random_commit()?,
-        };
-        Ok(Identity { commit, request })
+        // Drawn in one piece: a draw costs more than what is drawn.
+        let mut random = [0; 48];
+        self.inner.entropy.fill(&mut random)?;
+        let (mut id, mut seed) = ([0; 16], [0; 32]);
+        let (for_id, for_seed) = random.split_at(id.len());
+        id.copy_from_slice(for_id);
+        seed.copy_from_slice(for_seed);
+        let commit = call.chosen_commit().unwrap_or_else(|| CommitId::new(id));
+        Ok(Identity { commit, request, seed })
     }
 
     /// Draws what is kept over retries: the time that rules go by, and randomness (rule L9).
@@ -122,7 +132,7 @@ impl Pca {
         &self,
         name: &str,
         whatever_the_clock: bool,
-        commit: CommitId,
+        identity: &Identity,
         call: &Call,
     ) -> Result<(Context, Metadata), Error> {
         let inner = &*self.inner;
@@ -135,7 +145,7 @@ impl Pca {
             time::check_gap(call, clock, &head, &inner.current_policy().await?).map_err(Refusal::from)?;
         }
         let time = time::decided_at(clock, &head);
-        let context = Context { time, commit, seed: inner.seed()? };
+        let context = Context { time, commit: identity.commit, seed: identity.seed };
         Ok((context, call.metadata(name, time, clock)))
     }
 

@@ -36,26 +36,33 @@ impl Pca {
     async fn try_issue(&self, request: IssueCertificate, call: &Call) -> Result<Done<Issued>, Error> {
         match self.enter(request, call, false).await? {
             Entered::New(entry) => self.pass(&self.lane(&entry.request), entry, call).await,
-            Entered::Repeated(done) => Ok(done),
+            Entered::Repeated(done) => Ok(*done),
         }
     }
 
     /// Prepares, signs and hands to the lane, until it is done or refused.
     async fn pass(&self, lane: &Lane, mut entry: Box<Entry>, call: &Call) -> Result<Done<Issued>, Error> {
+        let mut refreshed = false;
         for _ in 0..ATTEMPTS {
             while let Prepared::Key(request, ordinal) = self.prepare(lane, &mut entry).await? {
                 let made = self.inner.keys.generate(core::slice::from_ref(&request)).await.into_iter().next();
                 entry.evidence.keys.insert(ordinal, made.ok_or_else(|| inconsistent("the key store made no key"))??);
             }
             let to_sign: Vec<_> = entry.signed.iter().map(|(to_sign, _)| to_sign.clone()).collect();
-            let signatures = self.inner.sign(&to_sign).await?;
-            entry.signed = to_sign.into_iter().zip(signatures).collect();
+            match self.inner.sign(&to_sign).await {
+                Ok(signatures) => entry.signed = to_sign.into_iter().zip(signatures).collect(),
+                Err(Error::Key(_)) if !refreshed => {
+                    refreshed = true;
+                    entry.look_again();
+                }
+                Err(error) => return Err(error),
+            }
             let seat = lane.sit();
             let reply = seat.wait(seat.submit(entry)).await;
             drop(seat);
             let reply = reply.map_err(|_| inconsistent("the lane forgot a request"))?;
             entry = match self.conclude(reply).await? {
-                Concluded::Done(done) => return Ok(done),
+                Concluded::Done(done) => return Ok(*done),
                 Concluded::Again(entry, why) => self.again(lane, entry, &why, call).await?,
             };
         }
@@ -83,9 +90,9 @@ impl Pca {
         if call.chosen_commit().is_some()
             && let Some(receipt) = inner.store.receipt(identity.commit, identity.request).await.map_err(reused)?
         {
-            return Ok(Entered::Repeated(answer(self.repeat(receipt).await?)?));
+            return Ok(Entered::Repeated(Box::new(answer(self.repeat(receipt).await?)?)));
         }
-        let (context, metadata) = self.draw(name, false, identity.commit, call).await?;
+        let (context, metadata) = self.draw(name, false, &identity, call).await?;
         let (evidence, beside, signed) = (Evidence::default(), World::default(), Vec::new());
         let mut entry = Box::new(Entry {
             request,
@@ -97,6 +104,7 @@ impl Pca {
             signed,
             in_batch,
             prepared: false,
+            outdated: false,
         });
         if let KeySource::Csr(csr) = &entry.request.key {
             let stream = stream::spki(&csr.public_key().digest());
@@ -136,6 +144,9 @@ impl Pca {
                     return Ok(Prepared::Ready);
                 }
                 Err(Halt::Needs(Need::Key { ordinal, algorithm, key_use })) => {
+                    if self.is_refused_by_now(lane, entry).await? {
+                        return Ok(Prepared::Ready);
+                    }
                     let id = KeyId::derive(&entry.context.commit, ordinal);
                     return Ok(Prepared::Key(KeyRequest { id, algorithm, key_use }, ordinal));
                 }
@@ -146,6 +157,21 @@ impl Pca {
                 Err(Halt::Needs(_)) => return Err(inconsistent("issuing asked for what it never needs")),
             }
         }
+    }
+
+    /// Whether what others have written since the lane's view stands against a request: no key is made for it then.
+    async fn is_refused_by_now(&self, lane: &Lane, entry: &Entry) -> Result<bool, Error> {
+        let view = lane.view();
+        let read = self.inner.store.read(&view.revisions(), Position::MAX).await?;
+        if read.streams.iter().all(|slice| slice.events.is_empty()) {
+            return Ok(false);
+        }
+        let mut world = (*view).clone();
+        for slice in &read.streams {
+            world.apply(slice)?;
+        }
+        let desk = Desk::new(world.desk_beside(&entry.beside), &entry.evidence);
+        Ok(matches!(entry.request.decide(&desk, &entry.context), Err(Halt::Refused(_))))
     }
 
     /// Makes ready again what came back from the lane.
@@ -166,7 +192,7 @@ impl Pca {
         }
         let stale = matches!(why, Again::Stale(_)) || self.inner.is_stale(&entry.context, &lane.view()).await?;
         if stale {
-            let (context, metadata) = self.draw(IssueCertificate::NAME, false, entry.identity.commit, call).await?;
+            let (context, metadata) = self.draw(IssueCertificate::NAME, false, &entry.identity, call).await?;
             entry.context.time = context.time;
             entry.metadata = metadata;
         }
@@ -189,9 +215,9 @@ impl Pca {
                 let Entry { request, context, evidence, .. } = *entry;
                 self.record(|| DecisionRecord::of(&request, &context, &evidence, &signatures, &events, receipt));
                 let carried = Carried { events, signed: Vec::new(), receipt: Some(receipt), repeated: false };
-                answer(carried).map(Concluded::Done)
+                answer(carried).map(|done| Concluded::Done(Box::new(done)))
             }
-            Reply::Repeated(receipt) => answer(self.repeat(receipt).await?).map(Concluded::Done),
+            Reply::Repeated(receipt) => answer(self.repeat(receipt).await?).map(|done| Concluded::Done(Box::new(done))),
             Reply::Again { entry, why } => Ok(Concluded::Again(entry, why)),
             Reply::Refused(refusal) => Err(refusal.into()),
             Reply::Failed(Error::Store(error @ StoreError::IdReused { .. })) => Err(reused(error)),
@@ -221,12 +247,12 @@ impl Inner {
 /// A request that was taken in.
 pub(super) enum Entered {
     New(Box<Entry>),
-    Repeated(Done<Issued>),
+    Repeated(Box<Done<Issued>>),
 }
 
 /// Where a request stands after the lane has replied.
 pub(super) enum Concluded {
-    Done(Done<Issued>),
+    Done(Box<Done<Issued>>),
     Again(Box<Entry>, Again),
 }
 

@@ -158,7 +158,8 @@ impl Driver {
                         continue;
                     }
                     self.sign(lane, task);
-                    if !fresh && !(self.again.is_empty() && self.doubtful.is_empty()) {
+                    let undecided = !self.again.is_empty() || !self.doubtful.is_empty();
+                    if undecided && !fresh {
                         self.before_next = Some(self.read(lane, None));
                     } else if let Some(member) = self.next.first() {
                         if self.turns == 0 {
@@ -169,10 +170,10 @@ impl Driver {
                             let coming = Box::pin(async move { store.lease(&quota).await });
                             self.before_next = Some(Errand::Turn(coming));
                         }
-                    } else if self.again.is_empty() && self.doubtful.is_empty() {
-                        break;
-                    } else {
+                    } else if undecided {
                         fresh = false;
+                    } else {
+                        break;
                     }
                 }
             }
@@ -205,8 +206,8 @@ impl Driver {
             if self.next.len().max(self.unsigned.len()) >= TRAIN {
                 return false;
             }
-            let Some(waiting) = lane.arrivals().pop_front() else { return false };
-            if self.lost {
+            let Some(mut waiting) = lane.arrivals().pop_front() else { return false };
+            if core::mem::take(&mut waiting.0.outdated) || self.lost {
                 self.again.push_back(waiting);
             } else {
                 self.decide(waiting);
@@ -231,8 +232,12 @@ impl Driver {
                 self.lost = true;
                 self.recall();
             }
-            for (waiting, error) in failed {
-                tell(waiting.1, Reply::Failed(error));
+            for ((entry, reply), error) in failed {
+                match error {
+                    // Its caller tries once more, and has the lane look again.
+                    Error::Key(_) => tell(reply, Reply::Again { entry, why: Again::Sign }),
+                    error => tell(reply, Reply::Failed(error)),
+                }
             }
             self.encode(lane);
             if !signed {

@@ -50,6 +50,17 @@ pub(super) struct Entry {
     pub(super) in_batch: bool,
     /// Whether all that it needs has been fetched, as far as known.
     pub(super) prepared: bool,
+    /// Whether the lane is to read the durable state before it decides.
+    pub(super) outdated: bool,
+}
+
+impl Entry {
+    /// Says that the key that was to sign does not: it may have come to its end behind the lane's back, so that there is
+    /// a refusal to tell, or another key.
+    pub(super) fn look_again(&mut self) {
+        self.signed.clear();
+        self.outdated = true;
+    }
 }
 
 /// What the lane answers.

@@ -172,7 +172,7 @@ impl Entry {
         limit: usize,
     ) -> Result<Commit, Error> {
         let encoded = events.iter().map(EventData::encode).collect::<Result<Vec<_>, _>>()?;
-        let Identity { commit, request } = self.identity;
+        let Identity { commit, request, .. } = self.identity;
         let commit = Commit::new(commit, request, self.metadata.clone(), guards, &encoded)?;
         let octets = commit.body().len();
         if octets > limit { Err(StoreError::TooLarge { octets, limit }.into()) } else { Ok(commit) }
