@@ -26,11 +26,11 @@ use pca_core::domain::{CaId, Command, OrderId};
 use pca_core::keys::{Algorithm, Family};
 use pca_core::log::{Digest, Position, Timestamp, Verifier};
 use pca_core::projection::DomainVerifier;
-use pca_core::service::{Error, blocking};
+use pca_core::service::{Call, Error, blocking};
 use pca_core::x509::{CertificateId, CommonName, RevocationReason, SubjectFields, VerifiedCsr, assemble, csr_tbs};
 use proptest::prelude::*;
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};
-use service_support::{Kind, Site, by, enable, rounds, server};
+use service_support::{Kind, Site, enable, rounds, server};
 
 impl ReferenceStateMachine for Model {
     type State = Self;
@@ -269,7 +269,7 @@ impl Subject {
                 drop(pollster::block_on(service.publish_crl(&self.ca(ca), &by()))?);
             }
             Step::Sweep => {
-                self.services[usize::from(second)].sweep_keys(Timestamp::EPOCH, &by()).unwrap();
+                self.services[usize::from(second)].sweep_keys(Timestamp::from_secs(1 << 40), &by()).unwrap();
             }
         }
         Ok(())
@@ -328,6 +328,11 @@ impl Subject {
             assert!(same, "certificate {index} is {status}, but should be {expected:?}");
         }
     }
+}
+
+/// Time may pass for long without anything happening.
+fn by() -> Call {
+    service_support::by().confirming_clock()
 }
 
 fn csr() -> KeySource {

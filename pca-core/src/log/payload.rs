@@ -3,8 +3,8 @@
 //! A payload is MessagePack with named fields, so that an old shape can be read as a tree of names and values and be
 //! brought up to date (*upcast*), and so that a reader in any language can make sense of it.
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::{Deserialize as _, Serialize};
 
 use super::{EncodedEvent, EventView, StreamId};
 
@@ -50,16 +50,33 @@ pub trait Payload: Serialize + DeserializeOwned {
     fn from_payload(schema: u16, payload: &[u8]) -> Result<Self, CodecError> {
         let bad = |detail: String| CodecError::Decode { kind: Self::KIND, schema, detail };
         if schema == Self::SCHEMA {
-            return rmp_serde::from_slice(payload).map_err(|source| bad(source.to_string()));
+            return from_slice(payload).map_err(bad);
         }
         if schema == 0 || schema > Self::SCHEMA {
             return Err(CodecError::UnknownSchema { kind: Self::KIND, schema, newest: Self::SCHEMA });
         }
-        let tree = rmpv::decode::read_value(&mut &*payload).map_err(|source| bad(source.to_string()))?;
+        let mut rest = payload;
+        let tree = rmpv::decode::read_value(&mut rest).map_err(|source| bad(source.to_string()))?;
+        if !rest.is_empty() {
+            return Err(bad(TRAILING.into()));
+        }
         let tree = (schema..Self::SCHEMA).try_fold(tree, |tree, schema| Self::upcast(schema, tree))?;
         let mut newest = Vec::new();
         rmpv::encode::write_value(&mut newest, &tree).map_err(|source| bad(source.to_string()))?;
-        rmp_serde::from_slice(&newest).map_err(|source| bad(source.to_string()))
+        from_slice(&newest).map_err(bad)
+    }
+}
+
+const TRAILING: &str = "there are octets after its end";
+
+/// Decodes a value that takes the whole of a slice: a payload with something behind it would be read as another one.
+fn from_slice<T: DeserializeOwned>(octets: &[u8]) -> Result<T, String> {
+    let mut decoder = rmp_serde::Deserializer::from_read_ref(octets);
+    let value = T::deserialize(&mut decoder).map_err(|source| source.to_string())?;
+    // At the end there is no first octet of another value.
+    match IgnoredAny::deserialize(&mut decoder) {
+        Err(rmp_serde::decode::Error::InvalidMarkerRead(_)) => Ok(value),
+        _ => Err(TRAILING.into()),
     }
 }
 
@@ -170,6 +187,20 @@ mod tests {
         assert_eq!(Renamed::from_payload(1, &payload), Ok(Renamed { full_name: "Ada".into(), age: 7 }));
         assert!(matches!(Renamed::from_payload(4, &payload), Err(CodecError::UnknownSchema { newest: 3, .. })));
         assert!(matches!(Renamed::from_payload(3, &payload), Err(CodecError::Decode { .. })));
+    }
+
+    #[test]
+    fn nothing_stands_behind_a_payload() {
+        let newest = Renamed { full_name: "Ada".into(), age: 36 }.to_encoded().unwrap().payload;
+        let mut oldest = Vec::new();
+        rmpv::encode::write_value(&mut oldest, &Tree::Map(vec![("name".into(), "Ada".into())])).unwrap();
+        for (schema, payload) in [(1, oldest), (3, newest)] {
+            assert!(Renamed::from_payload(schema, &payload).is_ok());
+            for behind in [&b"\xc0"[..], b"\x00\x00", b"\xda", b"\xc1"] {
+                let longer = [payload.as_slice(), behind].concat();
+                assert!(matches!(Renamed::from_payload(schema, &longer), Err(CodecError::Decode { .. })), "{behind:?}");
+            }
+        }
     }
 
     #[test]

@@ -77,6 +77,7 @@ pub struct Certificate {
     pub ca: usize,
     pub generation: usize,
     pub not_after: Timestamp,
+    /// Whether the platform keeps its key.
     pub platform: bool,
     pub revoked: Option<(Reason, Timestamp)>,
     pub removed: bool,
@@ -190,10 +191,7 @@ impl Model {
     /// How many keys are kept after a sweep.
     pub fn keys(&self) -> usize {
         let authorities = self.cas.iter().filter(|ca| ca.not_after.is_some() && ca.state != State::Removed).count();
-        let kept = self.certificates.iter().filter(|certificate| {
-            let due = self.ended_at(certificate).is_some_and(|ended| self.now > ended.plus_secs(30 * DAY));
-            certificate.platform && !certificate.removed && !due
-        });
+        let kept = self.certificates.iter().filter(|certificate| certificate.platform);
         authorities + kept.count()
     }
 
@@ -584,7 +582,20 @@ impl Model {
                 let ca = self.ca_index(*ca);
                 self.cas[ca].state = State::Removed;
             }
-            Step::Configure { .. } | Step::PublishCrl { .. } | Step::Sweep => {}
+            Step::Configure { .. } | Step::PublishCrl { .. } => {}
+            Step::Sweep => self.sweep(),
+        }
+    }
+
+    /// Keys of holders end with removal, and 30 days after their certificates.
+    fn sweep(&mut self) {
+        let due = |certificate: &Certificate| {
+            let late = self.ended_at(certificate).is_some_and(|ended| self.now > ended.plus_secs(30 * DAY));
+            certificate.removed || late
+        };
+        let due: Vec<bool> = self.certificates.iter().map(due).collect();
+        for (certificate, due) in self.certificates.iter_mut().zip(due) {
+            certificate.platform &= !due;
         }
     }
 
