@@ -103,8 +103,9 @@ impl ConstraintArgs {
 #[command(
     group = ArgGroup::new("end").multiple(false),
     after_help = "\
-A root is enabled first, then its intermediates. Defaults: --algorithm ecdsa-p256 or rsa-3072, --years 10 for a root and 5
-for an intermediate, --path-len none for a root and 0 for an intermediate.
+A root is enabled first, then its intermediates.
+Defaults: --algorithm ecdsa-p256 or rsa-3072; --years 10 for a root, 5 for an intermediate;
+--path-len none for a root, 0 for an intermediate.
 Examples:
   pca enable ROOT --cn 'Example Corp Root CA' --o 'Example Corp' --c US
   pca enable INTERMEDIATE --cn 'Example Corp OA' --algorithm ecdsa-p384 --days 400 --clamp
@@ -117,19 +118,19 @@ pub struct EnableArgs {
     #[command(flatten)]
     pub subject: SubjectArgs,
     /// rsa-2048 rsa-3072 rsa-4096 ecdsa-p256 ecdsa-p384 ecdsa-p521 ed25519, of the family that was bought
-    #[arg(long, value_name = "ALG")]
+    #[arg(long, help_heading = "Key and validity", value_name = "ALG")]
     pub algorithm: Option<AlgorithmWord>,
     /// For how many calendar years the certificate is valid
-    #[arg(long, value_name = "N", group = "end", allow_negative_numbers = true)]
+    #[arg(long, help_heading = "Key and validity", value_name = "N", group = "end", allow_negative_numbers = true)]
     pub years: Option<Number>,
     /// For how many days of 24 hours the certificate is valid
-    #[arg(long, value_name = "N", group = "end", allow_negative_numbers = true)]
+    #[arg(long, help_heading = "Key and validity", value_name = "N", group = "end", allow_negative_numbers = true)]
     pub days: Option<Number>,
     /// Cut the validity to what is possible instead of refusing it
-    #[arg(long)]
+    #[arg(long, help_heading = "Key and validity")]
     pub clamp: bool,
     /// How many CAs may follow below
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(long, help_heading = "Key and validity", value_name = "N", allow_negative_numbers = true)]
     pub path_len: Option<Number>,
     #[command(flatten)]
     pub constraints: ConstraintArgs,

@@ -111,9 +111,11 @@ pub struct BulkArgs {
 
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Formats: pem, der, pkcs8 (the key alone), pkcs12, nginx (a package that runs), browser (a package to click on).
-A key is encrypted under the export passphrase (at least 8 characters), unless --plain-key is given; the download of a key
-is recorded with its recipient. Nothing is overwritten. Of a CA only certificates can be had, never the key.
+Formats: pem, der, pkcs8 (the key alone), pkcs12, nginx (a package that runs), browser (a package
+to click on).
+A key is encrypted under the export passphrase (at least 8 characters), unless --plain-key is
+given; the download of a key is recorded with its recipient. Nothing is overwritten. Of a CA only
+certificates can be had, never the key.
 Examples:
   pca download CERT --format pem --out ./oa
   pca download CERT --format nginx --out ./oa --with-key --plain-key
@@ -144,8 +146,9 @@ pub struct DownloadArgs {
 
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Reasons: unspecified keyCompromise affiliationChanged superseded cessationOfOperation certificateHold privilegeWithdrawn.
-certificateHold can be lifted with `pca unhold`, or made final with another reason.
+Reasons: unspecified keyCompromise affiliationChanged superseded cessationOfOperation
+certificateHold privilegeWithdrawn aACompromise. certificateHold can be lifted with `pca unhold`,
+or made final with another reason.
 Example:
   pca revoke crt_k3fj5s7wq2m4xyzt23456777 --reason keyCompromise --invalidity-date 2030-01-01T00:00:00Z")]
 pub struct RevokeArgs {

@@ -37,8 +37,8 @@ Begin:
   pca issue server INTERMEDIATE --dns oa.example.com
   pca download CERT --format nginx --out ./oa --with-key --plain-key
 
-Exit codes: 0 done; 1 refused by the rules, or an answer of no; 2 words that are not understood; 3 store, key or file
-trouble. `pca COMMAND --help` tells more about each."
+Exit codes: 0 done; 1 refused by the rules, or an answer of no; 2 words that are not understood;
+3 store, key or file trouble. `pca COMMAND --help` tells more about each command."
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -295,9 +295,9 @@ Example:
 A line is a JSON object, at most 64 KiB:
   {\"kind\":\"server\",\"dns\":[\"a.example.com\"],\"ip\":[\"10.0.0.1\"],\"days\":30}
   {\"kind\":\"client\",\"cn\":\"Ada Lovelace\",\"email\":[\"ada@example.com\"],\"algorithm\":\"ecdsa-p384\"}
-It may also have: cn o ou c st l, csr (PEM, base 64 of DER, or a file's name), clamp, holder, contact, labels.
-Without --atomic each request stands for itself: a bad line is told in --out, and the others go on. The exit code is then
-0 if anything was issued.
+It may also have: cn o ou c st l, csr (PEM, base 64 of DER, or a file's name), clamp, holder,
+contact, labels. Without --atomic each request stands for itself: a bad line is told in --out,
+and the others go on; the exit code is then 0 if anything was issued.
 Example:
   pca issue bulk CA requests.jsonl --out issued.jsonl --key monday")]
     Bulk(BulkArgs),

@@ -63,8 +63,10 @@ fn the_page_tells_the_truth_about_its_answers() {
     let crl = desk.yes(&["crl", &first, "--out", "oa.crl"]);
     assert_eq!(crl["entries"], 1);
     assert!(crl["number"].is_u64() && text(&crl["this_update"]) < text(&crl["next_update"]));
+    let keys = desk.yes(&["verify"])["keys"].as_u64().unwrap();
     assert_eq!(text(&desk.yes(&["remove", &id])["removed"]), id);
     assert_eq!(list("certificates", &[]).len(), 2);
+    assert_eq!(desk.yes(&["verify"])["keys"].as_u64().unwrap(), keys - 1, "the holder's key ends with the removal");
 
     let verified = desk.yes(&["verify"]);
     assert_eq!(
@@ -225,7 +227,15 @@ fn downloads_are_opened_by_openssl_and_kept_from_others() {
     let nowhere = desk.run(&[&["download", &id, "--format", "pem", "--out", "/proc/nowhere"], &key[..]].concat());
     assert_eq!((nowhere.code, nowhere.error().as_str()), (3, "file"));
     assert_eq!(desk.head(), before);
-    // No key lies outside DIR/keys.
-    let der = std::fs::read(desk.path("pca-data/log").read_dir().unwrap().next().unwrap().unwrap().path());
-    assert!(der.is_ok());
+    // Neither a key nor a passphrase ever enters the log.
+    let plain = std::fs::read_to_string(nginx.join(format!("{id}-nginx/privkey.pem"))).unwrap();
+    desk.write("plain.key", &plain);
+    desk.openssl(&["pkey", "-in", "plain.key", "-outform", "DER", "-out", "plain.der"]);
+    let key = std::fs::read(desk.path("plain.der")).unwrap();
+    let scalar = key.windows(34).find(|part| part.starts_with(&[0x04, 0x20])).unwrap()[2..].to_vec();
+    for entry in desk.path("pca-data/log").read_dir().unwrap() {
+        let octets = std::fs::read(entry.unwrap().path()).unwrap();
+        let has = |part: &[u8]| octets.windows(part.len()).any(|found| found == part);
+        assert!(!has(&scalar) && !has(b"eight or more") && !has(crate::kit::PASSPHRASE.as_bytes()));
+    }
 }

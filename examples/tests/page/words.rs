@@ -34,6 +34,7 @@ fn words_that_are_not_of_the_page_are_exit_2() {
         &["list", "cas", "--as-of", "yesterday"],
         &["verify", "--expect", "abc"],
         &["configure", ca],
+        &["buy", "root", "--family", "ecc", "--as-of", "2"],
         &["completions", "cobol"],
     ] {
         let run = desk.run(words);
@@ -43,6 +44,7 @@ fn words_that_are_not_of_the_page_are_exit_2() {
         assert_eq!((plain.code, plain.stdout.as_str()), (2, ""), "{words:?}: {plain:?}");
         assert!(!plain.stderr.is_empty(), "{words:?}");
     }
+    assert_eq!(desk.run(&["list", "cas", "--csv"]).code, 2, "--csv and --json exclude each other");
     desk.write("policy.json", "{\"free_shoes\": 1}");
     assert_eq!(desk.run(&["policy", "adopt", "policy.json"]).code, 2);
 }

@@ -9,6 +9,7 @@ use crate::domain::Command as _;
 use crate::domain::certificate::{IssueAtomically, IssueCertificate, Issued};
 use crate::keys::KeyRequest;
 
+use super::execute::Identity;
 use super::issue::{Concluded, Entered, Prepared};
 use super::lane::{Entry, Lane};
 use super::session::inconsistent;
@@ -55,12 +56,13 @@ impl Pca {
     async fn issue_window(&self, window: Vec<(IssueCertificate, Call)>) -> Vec<Result<Done<Issued>, Error>> {
         let mut places: Vec<Place> = Vec::with_capacity(window.len());
         for (request, call) in window {
-            let place = match self.enter(request, &call, true).await {
-                Ok(Entered::New(entry)) => Place::Under { entry: Some(entry), call, result: None },
-                Ok(Entered::Repeated(done)) => Place::Over(Ok(*done)),
-                Err(error) => Place::Over(Err(error)),
+            let (entry, result) = match self.enter(request, &call, true).await {
+                Ok(Entered::New(entry)) => (Some(entry), None),
+                Ok(Entered::Repeated(done)) => (None, Some(Ok(*done))),
+                Err(error) => (None, Some(Err(error))),
             };
-            places.push(place);
+            let identity = entry.as_ref().map(|entry| entry.identity);
+            places.push(Place { call, identity, entry, result });
         }
         self.prepare_window(&mut places).await;
         self.land(&mut places).await;
@@ -72,7 +74,7 @@ impl Pca {
         loop {
             let mut wanted: Vec<(usize, KeyRequest, u32)> = Vec::new();
             for (number, place) in places.iter_mut().enumerate() {
-                let Some(entry) = place.entry() else { continue };
+                let Some(entry) = place.entry.as_deref_mut() else { continue };
                 if !entry.signed.is_empty() {
                     continue;
                 }
@@ -80,7 +82,7 @@ impl Pca {
                 match self.prepare(&lane, entry).await {
                     Ok(Prepared::Ready) => {}
                     Ok(Prepared::Key(request, ordinal)) => wanted.push((number, request, ordinal)),
-                    Err(error) => *place = Place::Over(Err(error)),
+                    Err(error) => place.fail(error),
                 }
             }
             if wanted.is_empty() {
@@ -93,13 +95,13 @@ impl Pca {
                 let Some(place) = places.get_mut(number) else { continue };
                 match made {
                     Ok(Ok(key)) => {
-                        if let Some(entry) = place.entry() {
+                        if let Some(entry) = &mut place.entry {
                             entry.evidence.keys.insert(ordinal, key);
                             entry.prepared = true;
                         }
                     }
-                    Ok(Err(error)) => *place = Place::Over(Err(error.into())),
-                    Err(error) => *place = Place::Over(Err(error)),
+                    Ok(Err(error)) => place.fail(error.into()),
+                    Err(error) => place.fail(error),
                 }
             }
         }
@@ -109,8 +111,7 @@ impl Pca {
     async fn land(&self, places: &mut [Place]) {
         let mut lanes: Vec<(Arc<Lane>, Numbered)> = Vec::new();
         for (number, place) in places.iter_mut().enumerate() {
-            let Place::Under { entry, .. } = place else { continue };
-            let Some(entry) = entry.take() else { continue };
+            let Some(entry) = place.entry.take() else { continue };
             let lane = self.lane(&entry.request);
             match lanes.iter_mut().find(|(known, _)| Arc::ptr_eq(known, &lane)) {
                 Some((_, entries)) => entries.push((number, entry)),
@@ -131,35 +132,30 @@ impl Pca {
         });
         let mut returned = Vec::new();
         for (number, lane, reply) in future::join_all(landing).await.into_iter().flatten() {
-            let concluded = match reply {
-                Ok(reply) => self.conclude(reply).await,
-                Err(_) => Err(inconsistent("the lane forgot a request")),
+            let Some(place) = places.get_mut(number) else { continue };
+            let concluded = match (reply, &place.identity) {
+                (Ok(reply), Some(identity)) => self.conclude(reply, identity, &place.call).await,
+                _ => Err(inconsistent("the lane forgot a request")),
             };
-            let Some(Place::Under { call, result, .. }) = places.get_mut(number) else { continue };
             match concluded {
-                Ok(Concluded::Done(done)) => *result = Some(Ok(*done)),
-                Ok(Concluded::Again(entry, why)) => returned.push((number, lane, entry, why, call.clone())),
-                Err(error) => *result = Some(Err(error)),
+                Ok(Concluded::Done(done)) => place.result = Some(Ok(*done)),
+                Ok(Concluded::Again(entry, why)) => returned.push((number, lane, entry, why, place.call.clone())),
+                Err(error) => place.fail(error),
             }
         }
         let going_on = returned.into_iter().map(|(number, lane, entry, why, call)| async move {
             (number, self.go_on(&lane, entry, why, &call).await)
         });
         for (number, gone) in future::join_all(going_on).await {
-            if let Some(Place::Under { result, .. }) = places.get_mut(number) {
-                *result = Some(gone);
+            if let Some(place) = places.get_mut(number) {
+                place.result = Some(gone);
             }
         }
     }
 
     fn result(&self, place: Place) -> Result<Done<Issued>, Error> {
-        match place {
-            Place::Over(result) => result,
-            Place::Under { call, result, .. } => {
-                let result = result.unwrap_or_else(|| Err(inconsistent("a request of a bulk was not answered")));
-                result.inspect_err(|error| self.journal(IssueCertificate::NAME, &call, error))
-            }
-        }
+        let result = place.result.unwrap_or_else(|| Err(inconsistent("a request of a bulk was not answered")));
+        result.inspect_err(|error| self.journal(IssueCertificate::NAME, &place.call, error))
     }
 }
 
@@ -167,18 +163,17 @@ impl Pca {
 type Numbered = Vec<(usize, Box<Entry>)>;
 
 /// Where a request of a window stands.
-enum Place {
-    /// Under way; the entry is there until the lane has it, the result when the lane has answered.
-    Under { entry: Option<Box<Entry>>, call: Call, result: Option<Result<Done<Issued>, Error>> },
-    /// Answered before it came to the lane.
-    Over(Result<Done<Issued>, Error>),
+struct Place {
+    call: Call,
+    identity: Option<Identity>,
+    /// Until the lane has it.
+    entry: Option<Box<Entry>>,
+    result: Option<Result<Done<Issued>, Error>>,
 }
 
 impl Place {
-    fn entry(&mut self) -> Option<&mut Entry> {
-        match self {
-            Self::Under { entry, .. } => entry.as_deref_mut(),
-            Self::Over(_) => None,
-        }
+    fn fail(&mut self, error: Error) {
+        self.entry = None;
+        self.result = Some(Err(error));
     }
 }

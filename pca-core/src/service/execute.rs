@@ -5,7 +5,8 @@ use tracing::Instrument as _;
 use crate::domain::event::Event;
 use crate::domain::{Command, Context, Refusal, ToSign};
 use crate::keys::Signature;
-use crate::log::{Commit, CommitId, EventData, Metadata, Receipt, RequestDigest, Revision, StoreError};
+use crate::log::{Commit, CommitId, EventData, Metadata, Receipt, RequestDigest, Revision, StoreError, StreamId};
+use crate::ports::Lease;
 
 use super::recorder::DecisionRecord;
 use super::session::{Decision, Session, inconsistent};
@@ -66,8 +67,15 @@ impl Pca {
         let mut session = Session::new(inner, context);
         let mut lease = None;
         for _ in 0..ATTEMPTS {
-            let Decision { plan, guards } = session.decide(command).await??;
-            let signatures = match inner.sign(plan.to_sign()).await {
+            let Decision { plan, guards } = match session.decide(command).await? {
+                Ok(decision) => decision,
+                Err(refusal) => match self.landed_meanwhile(&identity, call).await? {
+                    Some(receipt) => return self.repeat(receipt).await,
+                    None => return Err(refusal.into()),
+                },
+            };
+            time::check_founding(call, plan.events()).map_err(Refusal::from)?;
+            let signatures = match inner.sign(plan.to_sign(), &session.world).await {
                 Ok(signatures) => signatures,
                 // The key may have come to its end meanwhile: then there is a refusal to tell, or another key.
                 Err(Error::Key(_)) if session.refresh().await? => continue,
@@ -96,8 +104,11 @@ impl Pca {
                     if expected == Revision::ZERO && session.world.revision(&stream).is_none() {
                         session.context.seed = inner.seed()?;
                     }
+                    if stream.category() == "key" {
+                        session.load(core::slice::from_ref(&stream)).await?;
+                    }
                     if lease.is_none() {
-                        lease = Some(inner.store.lease(&stream).await?);
+                        lease = Some(self.turn(&stream).await?);
                     }
                     session.refresh().await?;
                     let head = inner.store.head().await?;
@@ -147,6 +158,25 @@ impl Pca {
         let time = time::decided_at(clock, &head);
         let context = Context { time, commit: identity.commit, seed: identity.seed };
         Ok((context, call.metadata(name, time, clock)))
+    }
+
+    /// The receipt of a request that was carried out while it was decided once more: a repeat gets the first answer, and
+    /// not the refusal that the first one has brought about (rule O6).
+    pub(super) async fn landed_meanwhile(&self, identity: &Identity, call: &Call) -> Result<Option<Receipt>, Error> {
+        match call.chosen_commit() {
+            Some(_) => self.inner.store.receipt(identity.commit, identity.request).await.map_err(reused),
+            None => Ok(None),
+        }
+    }
+
+    /// A turn at a stream. A lane of this process that holds it is driven on while it is waited for.
+    async fn turn(&self, stream: &StreamId) -> Result<Lease, Error> {
+        let lane = self.lane_of(stream);
+        let turn = self.inner.store.lease(stream);
+        Ok(match lane {
+            Some(lane) => lane.sit().wait(turn).await?,
+            None => turn.await?,
+        })
     }
 
     /// The answer to a request that was carried out before, from the events of its receipt.

@@ -7,7 +7,7 @@ use crate::domain::{Command, Context, Desk, Evidence, Halt, Need, Plan, Refusal,
 use crate::keys::{KeyId, KeyRequest};
 use crate::log::{Position, Revision, StoreError, StreamId, World};
 
-use super::execute::{Carried, reused};
+use super::execute::{Carried, Identity, reused};
 use super::lane::{Again, Entry, Lane, Reply};
 use super::recorder::DecisionRecord;
 use super::session::inconsistent;
@@ -42,6 +42,7 @@ impl Pca {
 
     /// Prepares, signs and hands to the lane, until it is done or refused.
     async fn pass(&self, lane: &Lane, mut entry: Box<Entry>, call: &Call) -> Result<Done<Issued>, Error> {
+        let identity = entry.identity;
         let mut refreshed = false;
         for _ in 0..ATTEMPTS {
             while let Prepared::Key(request, ordinal) = self.prepare(lane, &mut entry).await? {
@@ -49,7 +50,7 @@ impl Pca {
                 entry.evidence.keys.insert(ordinal, made.ok_or_else(|| inconsistent("the key store made no key"))??);
             }
             let to_sign: Vec<_> = entry.signed.iter().map(|(to_sign, _)| to_sign.clone()).collect();
-            match self.inner.sign(&to_sign).await {
+            match self.inner.sign(&to_sign, &lane.view()).await {
                 Ok(signatures) => entry.signed = to_sign.into_iter().zip(signatures).collect(),
                 Err(Error::Key(_)) if !refreshed => {
                     refreshed = true;
@@ -61,7 +62,7 @@ impl Pca {
             let reply = seat.wait(seat.submit(entry)).await;
             drop(seat);
             let reply = reply.map_err(|_| inconsistent("the lane forgot a request"))?;
-            entry = match self.conclude(reply).await? {
+            entry = match self.conclude(reply, &identity, call).await? {
                 Concluded::Done(done) => return Ok(*done),
                 Concluded::Again(entry, why) => self.again(lane, entry, &why, call).await?,
             };
@@ -144,6 +145,10 @@ impl Pca {
                     return Ok(Prepared::Ready);
                 }
                 Err(Halt::Needs(Need::Key { ordinal, algorithm, key_use })) => {
+                    if self.is_refused_by_now(lane, entry).await? {
+                        entry.look_again();
+                        return Ok(Prepared::Ready);
+                    }
                     let id = KeyId::derive(&entry.context.commit, ordinal);
                     return Ok(Prepared::Key(KeyRequest { id, algorithm, key_use }, ordinal));
                 }
@@ -154,6 +159,21 @@ impl Pca {
                 Err(Halt::Needs(_)) => return Err(inconsistent("issuing asked for what it never needs")),
             }
         }
+    }
+
+    /// Whether what others have written since the lane's view stands against a request: no key is made for it then.
+    async fn is_refused_by_now(&self, lane: &Lane, entry: &Entry) -> Result<bool, Error> {
+        let view = lane.view();
+        let read = self.inner.store.read(&view.revisions(), Position::MAX).await?;
+        if read.streams.iter().all(|slice| slice.events.is_empty()) {
+            return Ok(false);
+        }
+        let mut world = (*view).clone();
+        for slice in &read.streams {
+            world.apply(slice)?;
+        }
+        let desk = Desk::new(world.desk_beside(&entry.beside), &entry.evidence);
+        Ok(matches!(entry.request.decide(&desk, &entry.context), Err(Halt::Refused(_))))
     }
 
     /// Makes ready again what came back from the lane.
@@ -170,6 +190,7 @@ impl Pca {
         match why {
             Again::Redraw => entry.context.seed = self.inner.seed()?,
             Again::Reload => entry.beside = World::default(),
+            Again::Taken(stream) => self.load_beside(&mut entry, stream.clone()).await?,
             Again::Sign | Again::Fetch(_) | Again::Stale(_) => {}
         }
         let stale = matches!(why, Again::Stale(_)) || self.inner.is_stale(&entry.context, &lane.view()).await?;
@@ -190,7 +211,7 @@ impl Pca {
     }
 
     /// What a reply of the lane means to the caller.
-    pub(super) async fn conclude(&self, reply: Reply) -> Result<Concluded, Error> {
+    pub(super) async fn conclude(&self, reply: Reply, identity: &Identity, call: &Call) -> Result<Concluded, Error> {
         match reply {
             Reply::Landed { entry, events, receipt } => {
                 let signatures: Vec<_> = entry.signed.iter().map(|(_, signature)| signature.clone()).collect();
@@ -201,10 +222,19 @@ impl Pca {
             }
             Reply::Repeated(receipt) => answer(self.repeat(receipt).await?).map(|done| Concluded::Done(Box::new(done))),
             Reply::Again { entry, why } => Ok(Concluded::Again(entry, why)),
-            Reply::Refused(refusal) => Err(refusal.into()),
+            Reply::Refused(refusal) => match self.landed_meanwhile(identity, call).await? {
+                Some(receipt) => answer(self.repeat(receipt).await?).map(|done| Concluded::Done(Box::new(done))),
+                None => Err(refusal.into()),
+            },
             Reply::Failed(Error::Store(error @ StoreError::IdReused { .. })) => Err(reused(error)),
             Reply::Failed(error) => Err(error),
         }
+    }
+
+    /// The lane that writes to a stream, if there is one.
+    pub(super) fn lane_of(&self, stream: &StreamId) -> Option<Arc<Lane>> {
+        let lanes = self.inner.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        lanes.iter().find(|(ca, _)| stream::quota(ca) == *stream).map(|(_, lane)| Arc::clone(lane))
     }
 
     fn new_lane(&self) -> Lane {

@@ -36,7 +36,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::domain::enterprise::Enterprise;
-use crate::domain::policy::{Policy, VerifyAfterSigning};
+use crate::domain::policy::Policy;
 use crate::domain::{CaId, Event, State, stream};
 use crate::log::{CommitId, Metadata, Position, Receipt, Revision, StreamId, Timestamp, World};
 use crate::ports::{Clock, Entropy, EventStore, KeyStore};
@@ -169,7 +169,8 @@ impl Inner {
         if !Self::is_shared(stream) {
             return;
         }
-        if let Some((revision, fold)) = world.share(stream) {
+        // Nothing is kept of what nobody wrote: names can be made up without end.
+        if let Some((revision, fold)) = world.share(stream).filter(|(revision, _)| *revision > Revision::ZERO) {
             let mut views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
             if views.revision(stream).is_none_or(|known| known < revision) {
                 views.insert(stream.clone(), revision, fold);
@@ -204,20 +205,6 @@ impl Inner {
         match world.get(&stream::policy()) {
             Some(State::Policy(in_force)) => in_force.policy().clone(),
             _ => Policy::default(),
-        }
-    }
-
-    /// Whether signatures are checked before they are handed on.
-    fn verifies(&self, end_entity: bool) -> bool {
-        let views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
-        let verify = match views.get(&stream::policy()) {
-            Some(State::Policy(in_force)) => in_force.policy().verify_after_signing,
-            _ => VerifyAfterSigning::Authorities,
-        };
-        match verify {
-            VerifyAfterSigning::Nothing => false,
-            VerifyAfterSigning::Authorities => !end_entity,
-            VerifyAfterSigning::Everything => true,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::domain::ca::{EndingAnswer, ResetCa, RevokeCa, Step, unfinished};
+use crate::domain::ca::{EndedGeneration, EndingAnswer, ResetCa, RevokeCa, Step, unfinished};
 use crate::domain::certificate::key_end_due;
 use crate::domain::crl::PublishLastCrl;
 use crate::domain::event::{CertificateRemoved, Event, KeyDelivered, KeyDestroyed, KeyOwner};
@@ -30,6 +30,8 @@ pub struct Ended {
     pub done: Done<EndingAnswer>,
     /// The steps that followed it, in order.
     pub steps: Vec<Finished>,
+    /// What kept further steps from being found; [`Pca::resume`] goes on.
+    pub trouble: Option<Error>,
 }
 
 impl Pca {
@@ -72,7 +74,7 @@ impl Pca {
     pub async fn sweep_keys(&self, orphaned_before: Timestamp, call: &Call) -> Result<Vec<SweptKey>, Error> {
         let mut swept = Vec::new();
         for entry in self.inner.keys.list().await? {
-            let (state, due) = self.key_standing(&entry.id).await?;
+            let (state, due) = self.key_standing(&entry.id, call).await?;
             let confirm = ConfirmKeyDestroyed { key: entry.id.clone() };
             let why = match &state {
                 KeyState::Unknown if entry.created < orphaned_before => {
@@ -86,6 +88,8 @@ impl Pca {
                     Swept::Due
                 }
                 KeyState::Unknown | KeyState::Living(_) => continue,
+                // Its last CRL is not signed yet: that is for `resume`, and without the key it never could be (rule C7).
+                KeyState::Ending(KeyOwner::Ca(_)) if !due => continue,
                 KeyState::Ending(_) => Swept::Due,
                 KeyState::Ended => Swept::Left,
             };
@@ -148,15 +152,17 @@ impl Pca {
     async fn end<C: Command<Answer = EndingAnswer>>(&self, command: C, call: &Call) -> Result<Ended, Error> {
         let done = self.execute(command, call).await?;
         let mut steps = Vec::new();
+        let mut trouble = None;
         for ended in &done.answer.ended {
             match self.finish(&ended.ca, done.receipt.commit, call).await {
                 Ok(finished) => steps.extend(finished),
                 Err(error) => {
-                    tracing::warn!(ca = %ended.ca, %error, "the end of a CA is not finished; resume() goes on")
+                    tracing::warn!(ca = %ended.ca, %error, "the end of a CA is not finished; resume() goes on");
+                    trouble = trouble.or(Some(error));
                 }
             }
         }
-        Ok(Ended { done, steps })
+        Ok(Ended { done, steps, trouble })
     }
 
     /// Carries out every step that a CA's end has left, one after the other; the first that fails ends it.
@@ -167,8 +173,7 @@ impl Pca {
             // A step that destroys a key leaves no trace in the log: the one behind it does.
             let step = steps.into_iter().find(|step| !finished.iter().any(|done| done.step == *step));
             let Some(step) = step else { return Ok(finished) };
-            let number = u64::try_from(finished.len()).unwrap_or(u64::MAX);
-            let outcome = self.carry_out_step(&step, &call.step(ca_commit(first, ca), number)).await;
+            let outcome = self.carry_out_step(&step, &call.step(step_commit(first, ca, &step), 0)).await;
             let failed = outcome.is_err();
             finished.push(Finished { step, outcome });
             if failed {
@@ -191,8 +196,9 @@ impl Pca {
     }
 
     /// Where a key stands and, if it is in use, whether its end is due all the same (rule K4).
-    async fn key_standing(&self, key: &KeyId) -> Result<(KeyState, bool), Error> {
-        self.question(|desk, now| {
+    async fn key_standing(&self, key: &KeyId, call: &Call) -> Result<(KeyState, bool), Error> {
+        let clock = call.now.unwrap_or_else(|| self.now());
+        self.question_at(clock, |desk, now| {
             let state = desk.key(key)?.clone();
             let due = match &state {
                 KeyState::Living(KeyOwner::Certificate(id)) => {
@@ -201,6 +207,10 @@ impl Pca {
                         Some(issued) => key_end_due(certificate, desk.ca(&issued.ca)?, desk.policy()?, now).is_some(),
                         None => false,
                     }
+                }
+                KeyState::Ending(KeyOwner::Ca(ca)) => {
+                    let unsigned = |ended: &EndedGeneration| ended.end.key == *key && !ended.last_crl;
+                    !desk.ca(ca)?.ended().iter().any(unsigned)
                 }
                 _ => false,
             };
@@ -217,14 +227,23 @@ impl Pca {
         &self,
         question: impl Fn(&crate::domain::Desk<'_>, Timestamp) -> Result<T, crate::domain::Halt>,
     ) -> Result<T, Error> {
+        self.question_at(self.now(), question).await
+    }
+
+    /// Answers a question as of now, at the time of a clock, or of the newest commit if that is later.
+    async fn question_at<T>(
+        &self,
+        clock: Timestamp,
+        question: impl Fn(&crate::domain::Desk<'_>, Timestamp) -> Result<T, crate::domain::Halt>,
+    ) -> Result<T, Error> {
         let inner = &*self.inner;
         let head = inner.store.head().await?;
-        let time = inner.clock.now().max(head.time);
+        let time = clock.max(head.time);
         let context = crate::domain::Context { time, commit: CommitId::new([0; 16]), seed: [0; 32] };
         let mut session = Session::rehearsing(inner, context);
         loop {
             let answer = session.ask(|desk, context| question(desk, context.time)).await??;
-            if !session.refresh().await? {
+            if session.is_consistent() || !session.refresh().await? {
                 return Ok(answer);
             }
         }
@@ -252,6 +271,12 @@ pub enum Swept {
     Left,
 }
 
-fn ca_commit(first: CommitId, ca: &CaId) -> CommitId {
-    ca.as_str().bytes().fold(first, |commit, octet| commit.step(u64::from(octet)))
+/// The commit from which the id of a step derives: the same step has the same id, in whatever order steps are done.
+fn step_commit(first: CommitId, ca: &CaId, step: &Step) -> CommitId {
+    let label = match step {
+        Step::PublishLastCrl { generation, .. } => format!("{ca}/last-crl/{generation}"),
+        Step::DestroyKey { key } => format!("{ca}/destroy/{key}"),
+        Step::ConfirmKeyDestroyed { key } => format!("{ca}/confirm/{key}"),
+    };
+    label.bytes().fold(first, |commit, octet| commit.step(u64::from(octet)))
 }

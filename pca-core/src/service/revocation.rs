@@ -73,7 +73,7 @@ impl Pca {
         let crl: &Crl = crl;
         let mut rolls: BTreeMap<CaId, Arc<Roll>> = BTreeMap::new();
         for ca in rolls_needed(crl) {
-            let roll = self.inner.roll(&ca).await?;
+            let (roll, _) = self.inner.roll(&ca).await?;
             rolls.insert(ca, Arc::new(roll));
         }
         let der = last_crl(&ended, crl, |ca| rolls.get(ca).map(AsRef::as_ref))

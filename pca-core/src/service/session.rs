@@ -1,16 +1,16 @@
 //! One command on its way: the streams that it has looked at, what it needed, what was drawn.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::domain::event::Event;
+use crate::domain::policy::VerifyAfterSigning;
 use crate::domain::{
     CaId, Command, Context, Desk, Evidence, Halt, Need, Plan, Refusal, Roll, RollEntry, State, ToSign, Verification,
     stream,
 };
-use crate::keys::{Algorithm, KeyId, KeyRequest, KeyUse, PrivateKey, SignRequest, Signature, software};
-use crate::log::{EventData, Position, Revision, StreamId, World};
-use crate::x509::CertificateId;
+use crate::keys::{Algorithm, KeyId, KeyRequest, KeyUse, PrivateKey, PublicKey, SignRequest, Signature, software};
+use crate::log::{EventData, Position, Revision, StreamId, StreamSlice, World};
 
 use super::{Error, Inner};
 
@@ -21,6 +21,8 @@ pub(super) struct Session<'a> {
     pub(super) evidence: Evidence,
     pub(super) context: Context,
     rehearsed: bool,
+    /// Whether all that was looked at is as of one position.
+    consistent: bool,
 }
 
 /// What a decision came to.
@@ -31,7 +33,14 @@ pub(super) struct Decision {
 
 impl<'a> Session<'a> {
     pub(super) fn new(inner: &'a Inner, context: Context) -> Self {
-        Self { inner, world: World::default(), evidence: Evidence::default(), context, rehearsed: false }
+        Self {
+            inner,
+            world: World::default(),
+            evidence: Evidence::default(),
+            context,
+            rehearsed: false,
+            consistent: true,
+        }
     }
 
     /// A session that changes nothing: keys are made for its eyes only, and forgotten.
@@ -61,6 +70,7 @@ impl<'a> Session<'a> {
         decide: impl Fn(&Desk<'_>, &Context) -> Result<T, Halt>,
         brought: impl Fn(u32) -> Option<PrivateKey>,
     ) -> Result<Result<T, Refusal>, Error> {
+        let mut fresh = false;
         loop {
             let outcome = decide(&Desk::new(self.world.desk(), &self.evidence), &self.context);
             match outcome {
@@ -68,12 +78,20 @@ impl<'a> Session<'a> {
                 Err(Halt::Needs(Need::Import { ordinal })) => self.import(ordinal, brought(ordinal)).await?,
                 Err(Halt::Needs(need)) => self.fetch(need).await?,
                 Err(Halt::Refused(refusal)) => {
-                    if !self.refresh().await? {
+                    // Either nothing has moved, or what moved was read as of one position: then the next refusal stands,
+                    // however busy the streams are.
+                    if fresh && self.consistent || !self.refresh().await? {
                         return Ok(Err(refusal));
                     }
+                    fresh = true;
                 }
             }
         }
+    }
+
+    /// Whether all that was looked at is as of one position.
+    pub(super) fn is_consistent(&self) -> bool {
+        self.consistent
     }
 
     /// Brings every stream that was looked at up to date, all as of one position; tells whether anything moved.
@@ -83,6 +101,7 @@ impl<'a> Session<'a> {
             return Ok(false);
         }
         let read = self.inner.store.read(&revisions, Position::MAX).await?;
+        self.consistent = true;
         let mut moved = false;
         for slice in &read.streams {
             moved |= !slice.events.is_empty();
@@ -92,7 +111,8 @@ impl<'a> Session<'a> {
     }
 
     /// Loads streams, on top of what is known of them from earlier commands.
-    async fn load(&mut self, streams: &[StreamId]) -> Result<(), Error> {
+    pub(super) async fn load(&mut self, streams: &[StreamId]) -> Result<(), Error> {
+        self.consistent = self.world.is_empty();
         let mut wanted = Vec::with_capacity(streams.len());
         for stream in streams {
             let known = self.inner.known(stream);
@@ -135,8 +155,11 @@ impl<'a> Session<'a> {
             self.evidence.verified.insert(asked.digest(), verdict);
         }
         for ca in needs.rolls {
-            let roll = self.inner.roll(&ca).await?;
-            self.load(&[stream::quota(&ca)]).await?;
+            // One read for both: they are of the same revision, however busy the CA is.
+            let (roll, slice) = self.inner.roll(&ca).await?;
+            self.consistent = false;
+            self.world.remove(&slice.stream);
+            self.world.apply(&slice)?;
             self.evidence.rolls.insert(ca, Arc::new(roll));
         }
         if needs.import {
@@ -194,9 +217,17 @@ impl Needs {
     }
 }
 
-fn rehearse_key(algorithm: Algorithm) -> Result<crate::keys::PublicKey, Error> {
-    let key = software::default_backend().generate(algorithm);
-    key.map(|key| key.public_key().clone()).map_err(|failure| inconsistent(&failure.to_string()))
+/// A public key for a preview: one for each algorithm, made when first asked for, whose private half is forgotten.
+fn rehearse_key(algorithm: Algorithm) -> Result<PublicKey, Error> {
+    static KEYS: Mutex<BTreeMap<Algorithm, PublicKey>> = Mutex::new(BTreeMap::new());
+    let mut keys = KEYS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(key) = keys.get(&algorithm) {
+        return Ok(key.clone());
+    }
+    let made = software::default_backend().generate(algorithm);
+    let key = made.map_err(|failure| inconsistent(&failure.to_string()))?.public_key().clone();
+    keys.insert(algorithm, key.clone());
+    Ok(key)
 }
 
 pub(super) fn inconsistent(detail: &str) -> Error {
@@ -204,8 +235,8 @@ pub(super) fn inconsistent(detail: &str) -> Error {
 }
 
 impl Inner {
-    /// Signs what a plan asks for and, where the policy says so, checks what was signed.
-    pub(super) async fn sign(&self, to_sign: &[ToSign]) -> Result<Vec<Signature>, Error> {
+    /// Signs what a plan asks for and, where the policy that it was decided under says so, verifies what was signed.
+    pub(super) async fn sign(&self, to_sign: &[ToSign], world: &World<State>) -> Result<Vec<Signature>, Error> {
         if to_sign.is_empty() {
             return Ok(Vec::new());
         }
@@ -214,39 +245,38 @@ impl Inner {
         if signatures.len() != to_sign.len() {
             return Err(inconsistent("the key store answered another number of signatures than was asked for"));
         }
-        for (to_sign, signature) in to_sign.iter().zip(&signatures) {
-            self.check(to_sign, signature)?;
-        }
-        Ok(signatures)
+        let verify = self.policy(world).verify_after_signing;
+        to_sign.iter().zip(signatures).map(|(to_sign, signature)| checked(to_sign, signature, verify)).collect()
     }
 
-    /// Verifies a signature right after it was made, where the policy says so.
-    pub(super) fn check(&self, to_sign: &ToSign, signature: &[u8]) -> Result<(), Error> {
-        if !self.verifies(to_sign.end_entity) {
-            return Ok(());
-        }
-        software::verify(&to_sign.public_key, to_sign.algorithm, &to_sign.tbs, signature)
-            .map_err(|_| Error::BadSignature { key: to_sign.key.to_string() })
-    }
-
-    /// Everything that a CA has issued, read from its quota stream.
-    pub(super) async fn roll(&self, ca: &CaId) -> Result<Roll, Error> {
+    /// Everything that a CA has issued, read from its quota stream, and what was read.
+    pub(super) async fn roll(&self, ca: &CaId) -> Result<(Roll, StreamSlice), Error> {
         let read = self.store.read(&[(stream::quota(ca), Revision::ZERO)], Position::MAX).await?;
-        let mut roll = Roll { revision: Revision::ZERO, entries: Vec::new() };
-        for slice in &read.streams {
-            roll.revision = slice.revision;
-            for event in &slice.events {
-                let view = event.recorded.commit().event(event.index);
-                let view = view.ok_or_else(|| inconsistent("a stream names an event that its commit lacks"))?;
-                if let Event::CertificateIssued(issued) = Event::decode(&view)? {
-                    let (id, generation, not_after): (CertificateId, _, _) =
-                        (issued.id, issued.generation, issued.not_after);
-                    roll.entries.push(RollEntry { id, generation, not_after, holder: issued.holder.name });
-                }
+        let slice = read.streams.into_iter().next().ok_or_else(|| inconsistent("a stream was not read"))?;
+        let mut roll = Roll { revision: slice.revision, entries: Vec::new() };
+        for event in &slice.events {
+            let view = event.recorded.commit().event(event.index);
+            let view = view.ok_or_else(|| inconsistent("a stream names an event that its commit lacks"))?;
+            if let Event::CertificateIssued(issued) = Event::decode(&view)? {
+                let (id, generation, not_after) = (issued.id, issued.generation, issued.not_after);
+                roll.entries.push(RollEntry { id, generation, not_after, holder: issued.holder.name });
             }
         }
-        Ok(roll)
+        Ok((roll, slice))
     }
+}
+
+/// A signature right after it was made, verified where the policy says so.
+pub(super) fn checked(to_sign: &ToSign, signature: Signature, verify: VerifyAfterSigning) -> Result<Signature, Error> {
+    let wanted = match verify {
+        VerifyAfterSigning::Nothing => false,
+        VerifyAfterSigning::Authorities => !to_sign.end_entity,
+        VerifyAfterSigning::Everything => true,
+    };
+    if wanted && software::verify(&to_sign.public_key, to_sign.algorithm, &to_sign.tbs, &signature).is_err() {
+        return Err(Error::BadSignature { key: to_sign.key.to_string() });
+    }
+    Ok(signature)
 }
 
 pub(super) fn sign_request(to_sign: &ToSign) -> SignRequest {

@@ -2,7 +2,7 @@
 
 use crate::domain::enterprise::Enterprise;
 use crate::domain::policy::Policy;
-use crate::domain::{BrokenRule, Rule};
+use crate::domain::{BrokenRule, Event, Rule};
 use crate::log::{Head, Timestamp};
 
 use super::Call;
@@ -22,6 +22,21 @@ pub(crate) fn clock_of(call: &Call, clock: Timestamp, enterprise: &Enterprise) -
                 "the time {now} was given, but only a rehearsal log takes its time from the caller; this log goes by the clock"
             ),
         )),
+    }
+}
+
+/// Objects to a log that is founded at a time of the caller's without being a rehearsal.
+pub(crate) fn check_founding(call: &Call, events: &[Event]) -> Result<(), BrokenRule> {
+    let real = events.iter().any(|event| matches!(event, Event::EnterpriseFounded(founded) if !founded.rehearsal));
+    match call.now {
+        Some(now) if real => Err(BrokenRule::new(
+            L9,
+            "not-a-rehearsal",
+            format!(
+                "the time {now} was given, but only a rehearsal log takes its time from the caller; found a rehearsal, or leave the time to the clock"
+            ),
+        )),
+        _ => Ok(()),
     }
 }
 

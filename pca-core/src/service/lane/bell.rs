@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Wake, Waker};
 
+/// How often somebody looks again before they leave the rest to the others.
+const ROUNDS: usize = 16;
+
 /// Calls everybody who waits at a lane to look after it. It rings when a train is answered and when something arrives.
 ///
 /// All are called and not one, because nobody knows who of them is still looked at by an executor: a future may be kept
@@ -71,10 +74,17 @@ impl Bell {
     /// Nothing is missed: what is marked while somebody is at it is seen by them, who look again after they have said
     /// that they are no longer.
     pub(super) fn answer(&self, mut work: impl FnMut()) {
-        while self.rung.load(Ordering::SeqCst) {
+        for _ in 0..ROUNDS {
+            if !self.rung.load(Ordering::SeqCst) {
+                return;
+            }
             let Some(_busy) = Busy::begin(self) else { return };
             self.rung.store(false, Ordering::SeqCst);
             work();
+        }
+        // Others go on: nobody serves for ever while their own answer is there.
+        if self.rung.load(Ordering::SeqCst) {
+            self.ring();
         }
     }
 

@@ -170,9 +170,10 @@ impl Driver {
                             let coming = Box::pin(async move { store.lease(&quota).await });
                             self.before_next = Some(Errand::Turn(coming));
                         }
-                    } else if undecided {
+                    } else if undecided && self.unsigned.is_empty() {
                         fresh = false;
                     } else {
+                        // Whatever is awaited rings when it comes.
                         break;
                     }
                 }
@@ -221,10 +222,8 @@ impl Driver {
         loop {
             self.unsigned.ask(&lane.keys);
             let verify = match self.speculative.get(&stream::policy()) {
-                Some(State::Policy(in_force)) => {
-                    in_force.policy().verify_after_signing == VerifyAfterSigning::Everything
-                }
-                _ => false,
+                Some(State::Policy(in_force)) => in_force.policy().verify_after_signing,
+                _ => VerifyAfterSigning::Everything,
             };
             let (signed, failed) = self.unsigned.take(task, verify);
             // What was decided behind one that fails stood on it.
@@ -417,8 +416,11 @@ impl Driver {
                             returned.push_back((entry, reply));
                         }
                         StoreError::Conflict { stream, .. } => {
-                            let why =
-                                if entry.beside.revision(&stream).is_some() { Again::Reload } else { Again::Redraw };
+                            let why = match stream.category() {
+                                _ if entry.beside.revision(&stream).is_some() => Again::Reload,
+                                "certificate" => Again::Redraw,
+                                _ => Again::Taken(stream),
+                            };
                             tell(reply, Reply::Again { entry, why });
                         }
                         own @ (StoreError::IdReused { .. } | StoreError::TooLarge { .. }) => {

@@ -88,6 +88,8 @@ pub(super) enum Again {
     Redraw,
     /// What was read of its own streams has moved: read it anew.
     Reload,
+    /// A stream that it claimed is taken, such as that of its key: read it.
+    Taken(StreamId),
     /// The decision is too old beside what is in flight, which is of this time (rule L9).
     Stale(Timestamp),
 }

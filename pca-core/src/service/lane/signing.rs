@@ -7,13 +7,14 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use crate::domain::event::Event;
+use crate::domain::policy::VerifyAfterSigning;
 use crate::domain::{Plan, ToSign};
-use crate::keys::{KeyError, Signature, software};
+use crate::keys::{KeyError, Signature};
 use crate::log::{Commit, EventData, Revision, StoreError, StreamId};
 use crate::ports::KeyStore;
 
 use super::{Entry, Error, Identity, Waiting};
-use crate::service::session::sign_request;
+use crate::service::session::{checked, sign_request};
 
 /// The most signatures that are asked for at once, and how many such batches are under way.
 const BATCH: usize = 256;
@@ -99,7 +100,11 @@ impl Unsigned {
 
     /// Takes in a batch that has come, if one has, for the first requests that lack signatures; tells whether one had, and
     /// which requests failed.
-    pub(super) fn take(&mut self, task: &mut TaskContext<'_>, verify: bool) -> (bool, Vec<(Waiting, Error)>) {
+    pub(super) fn take(
+        &mut self,
+        task: &mut TaskContext<'_>,
+        verify: VerifyAfterSigning,
+    ) -> (bool, Vec<(Waiting, Error)>) {
         for batch in self.batches.iter_mut().filter(|batch| batch.done.is_none()) {
             if let Poll::Ready(signatures) = batch.coming.as_mut().poll(task) {
                 batch.done = Some(signatures);
@@ -177,14 +182,6 @@ impl Entry {
         let octets = commit.body().len();
         if octets > limit { Err(StoreError::TooLarge { octets, limit }.into()) } else { Ok(commit) }
     }
-}
-
-/// A signature right after it was made, verified where the policy says so.
-fn checked(to_sign: &ToSign, signature: Signature, verify: bool) -> Result<Signature, Error> {
-    if verify && software::verify(&to_sign.public_key, to_sign.algorithm, &to_sign.tbs, &signature).is_err() {
-        return Err(Error::BadSignature { key: to_sign.key.to_string() });
-    }
-    Ok(signature)
 }
 
 fn unanswered() -> KeyError {
