@@ -91,6 +91,7 @@ fn c5_i5_a_certificate_must_say_what_the_log_says() {
     issued_caught(|issued| issued.not_before = issued.not_before.plus_secs(1), |fault| is_fact(fault, "not_before"));
     issued_caught(|issued| issued.spki = Digest::ZERO, |fault| is_fact(fault, "key"));
     enabled_caught(|enabled| enabled.subject_hash = NameHash::new([1; 5]), |fault| is_fact(fault, "subject name hash"));
+    enabled_caught(|enabled| enabled.name_hash = NameHash::new([1; 5]), |fault| is_fact(fault, "folded name hash"));
     enabled_caught(|enabled| enabled.algorithm = None, |fault| is_fact(fault, "algorithm"));
     enabled_caught(|enabled| enabled.spki = Digest::ZERO, |fault| is_fact(fault, "key"));
     issued_caught(
