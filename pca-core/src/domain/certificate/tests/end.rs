@@ -174,6 +174,19 @@ fn c7_a_hold_ends_with_the_ca_and_an_earlier_revocation_stands() {
 }
 
 #[test]
+fn c7_what_had_expired_before_its_ca_ended_stays_expired() {
+    let (story, issued) = with_certificate();
+    let last = reset(story.clone().at(issued.not_after), RevocationReason::Superseded);
+    assert!(matches!(status(&last, issued.id), Status::Revoked { with_ca: true, .. }), "in its last second");
+    let mut over = reset(story.at(issued.not_after.plus_secs(1)), RevocationReason::Superseded);
+    assert_eq!(status(&over, issued.id), Status::Expired { not_after: issued.not_after });
+    over = over.later(50);
+    over.run(&revoke(issued.id, RevocationReason::KeyCompromise));
+    let (reason, at) = (RevocationReason::KeyCompromise, over.now());
+    assert_eq!(status(&over, issued.id), Status::Revoked { reason, at, with_ca: false }, "not dated by the CA's end");
+}
+
+#[test]
 fn c7_certificates_of_the_next_generation_are_not_concerned() {
     let (story, old) = with_certificate();
     let mut story = reset(story, RevocationReason::Superseded).intermediate_enabled();
