@@ -195,6 +195,19 @@ fn a3_the_roots_crl_lists_a_reset_intermediate() {
 }
 
 #[test]
+fn a2_certificates_of_a_compromised_ca_are_not_listed_as_cas() {
+    let (mut scene, _, intermediate) = issuing();
+    let certificate = scene.issue(&intermediate, 90, "Ann");
+    let command = scene.resetting(&intermediate);
+    let reason = Some(RevocationReason::KeyCompromise);
+    scene.run(&crate::domain::ca::ResetCa { reason, ..command }).unwrap();
+    scene.enable(&intermediate, "Intermediate");
+    let (_, crl) = publish(&mut scene, &intermediate);
+    assert_eq!(listed(&crl), serials([&certificate]));
+    assert_eq!(crl.entries()[0].reason, RevocationReason::KeyCompromise);
+}
+
+#[test]
 fn c7_a_last_crl_is_signed_once_and_can_be_served_from_the_log() {
     let (mut scene, _, intermediate) = issuing();
     let revoked = scene.issue(&intermediate, 90, "Ann");

@@ -151,11 +151,18 @@ fn c7_certificates_end_with_their_ca() {
 }
 
 #[test]
-fn c7_a_compromised_ca_key_is_not_the_holders() {
+fn a2_c7_certificates_end_with_the_reason_of_their_ca() {
     let (story, issued) = with_certificate();
-    let story = reset(story, RevocationReason::KeyCompromise);
+    let mut story = reset(story, RevocationReason::KeyCompromise);
     let Status::Revoked { reason, with_ca, .. } = status(&story, issued.id) else { panic!() };
-    assert_eq!((reason, with_ca), (RevocationReason::CaCompromise, true));
+    assert_eq!(
+        (reason, with_ca),
+        (RevocationReason::KeyCompromise, true),
+        "as on the CRL: cACompromise is for CAs only"
+    );
+    story.run(&revoke(issued.id, RevocationReason::KeyCompromise));
+    let Status::Revoked { reason, with_ca, .. } = status(&story, issued.id) else { panic!() };
+    assert_eq!((reason, with_ca), (RevocationReason::KeyCompromise, false), "the holder's own key is still news");
 }
 
 #[test]
