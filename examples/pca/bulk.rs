@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::StreamExt as _;
 use indicatif::ProgressBar;
 use pca_core::domain::certificate::{IssueAtomically, IssueCertificate, Issued};
-use pca_core::domain::{BrokenRule, CaId, Refusal};
+use pca_core::domain::{BrokenRule, CaId, Refusal, Rule};
 use serde_json::{Value, json};
 
 use crate::args::{BulkArgs, Global};
@@ -26,12 +26,9 @@ pub async fn bulk(global: &Global, args: BulkArgs) -> Outcome {
     let mut gate = Gate::new();
     let ca = gate.ca(&args.ca, "I1");
     let source = Source::open(&args.file)?;
+    known(global, gate, &ca).await?;
     if args.atomic {
-        return atomic(global, gate, ca, source, args.out.as_deref()).await;
-    }
-    if !gate.is_open() {
-        // No line could be answered: the CA does not exist.
-        return crate::shop::preview(global, gate, &nothing(ca)).await;
+        return atomic(global, ca, source, args.out.as_deref()).await;
     }
     if global.dry_run {
         return rehearse(global, ca, source).await;
@@ -40,6 +37,17 @@ pub async fn bulk(global: &Global, args: BulkArgs) -> Outcome {
     let outcome = each(&shop, ca, source, args.out.as_deref()).await;
     shop.close().await?;
     outcome
+}
+
+/// No line can be answered for a CA that does not exist: that alone is told.
+async fn known(global: &Global, gate: Gate, ca: &CaId) -> Result<(), Failure> {
+    let shop = Shop::asking(global).await?;
+    if shop.pca.question(|desk, _| Ok(desk.ca(ca)?.bought().is_some())).await? {
+        return Ok(());
+    }
+    let judged = judge(gate, shop.pca.preview(&nothing(ca.clone()), &shop.call).await);
+    let broken = refusals(judged)?.into_iter().filter(|broken| broken.rule().number() == "I1").collect();
+    Err(Failure::Refused(broken))
 }
 
 /// Each request for itself, in order.
@@ -76,6 +84,7 @@ async fn each(shop: &Shop, ca: CaId, source: Source, out: Option<&Path>) -> Outc
         answered += 1;
         bar.set_message(format!("{answered} requests answered"));
         match (bad, result) {
+            (Some(Line { gate, readable: false, .. }), _) => report.refused(number, &gate.reasons(&[]))?,
             (Some(Line { request, gate, .. }), _) => {
                 let found = shop.pca.preview(&request, &shop.call).await;
                 let broken = refusals(judge(gate, found))?;
@@ -114,9 +123,10 @@ fn refusals<T>(judged: Result<T, Failure>) -> Result<Vec<BrokenRule>, Failure> {
 }
 
 /// All or nothing, in one commit.
-async fn atomic(global: &Global, mut gate: Gate, ca: CaId, source: Source, out: Option<&Path>) -> Outcome {
+async fn atomic(global: &Global, ca: CaId, source: Source, out: Option<&Path>) -> Outcome {
     let mut requests = Vec::new();
     let mut numbers = Vec::new();
+    let mut bad: Vec<(u64, BrokenRule)> = Vec::new();
     let mut count: usize = 0;
     for read in source {
         let (number, text) = read?;
@@ -125,21 +135,30 @@ async fn atomic(global: &Global, mut gate: Gate, ca: CaId, source: Source, out: 
         if count > KEPT {
             continue;
         }
-        let Line { request, gate: own, .. } = line;
-        for broken in own.reasons(&[]) {
-            let text = format!("line {number}: {}", broken.message());
-            gate.refuse(BrokenRule::new(broken.rule(), broken.code(), text));
+        bad.extend(line.gate.reasons(&[]).into_iter().map(|broken| (number, of_line(number, &broken, broken.message()))));
+        if line.readable {
+            requests.push(line.request);
+            numbers.push(number);
         }
-        requests.push(request);
-        numbers.push(number);
     }
     if count > KEPT {
         let text = format!("{count} requests are more than can be issued all or nothing; leave out --atomic");
         return Err(Failure::refused("I8", "too-many-for-one-commit", text));
     }
     let command = IssueAtomically { requests };
-    if !gate.is_open() || global.dry_run {
-        return crate::shop::preview(global, gate, &command).await;
+    if !bad.is_empty() || global.dry_run {
+        let shop = Shop::asking(global).await?;
+        // Of lines that cannot be read there is nothing more to tell.
+        let found = match command.requests.is_empty() && !bad.is_empty() {
+            true => Vec::new(),
+            false => match judge(Gate::new(), shop.pca.preview(&command, &shop.call).await) {
+                Ok(preview) if bad.is_empty() => return Ok(output::dry_run(&preview)),
+                judged => refusals(judged)?,
+            },
+        };
+        bad.extend(found.iter().map(|broken| by_line(broken, &numbers)));
+        bad.sort_by_key(|(number, _)| *number);
+        return Err(Failure::Refused(bad.into_iter().map(|(_, broken)| broken).collect()));
     }
     let shop = Shop::working(global).await?;
     let mut report = Report::create(out)?;
@@ -149,30 +168,60 @@ async fn atomic(global: &Global, mut gate: Gate, ca: CaId, source: Source, out: 
     let issued = shop.pca.issue_atomically(command, &shop.call).await;
     bar.finish_and_clear();
     shop.close().await?;
-    for (number, issued) in numbers.into_iter().zip(&told(issued?)) {
+    let issued = issued.map_err(|error| match error.refusal().map(Refusal::broken) {
+        Some(broken) => Failure::Refused(broken.iter().map(|broken| by_line(broken, &numbers).1).collect()),
+        None => error.into(),
+    })?;
+    for (number, issued) in numbers.into_iter().zip(&told(issued)) {
         report.issued(number, issued)?;
     }
     report.answer()
+}
+
+/// What the rules say of a request, in terms of its line; what they say of all of them comes first.
+fn by_line(broken: &BrokenRule, numbers: &[u64]) -> (u64, BrokenRule) {
+    let request = broken.message().strip_prefix("request ").and_then(|rest| rest.split_once(": "));
+    let found = request.and_then(|(place, message)| {
+        let place = place.parse::<usize>().ok()?.checked_sub(1)?;
+        Some((*numbers.get(place)?, message))
+    });
+    match found {
+        Some((number, message)) => (number, of_line(number, broken, message)),
+        None => (0, broken.clone()),
+    }
+}
+
+fn of_line(number: u64, broken: &BrokenRule, message: &str) -> BrokenRule {
+    BrokenRule::new(broken.rule(), broken.code(), format!("line {number}: {message}"))
 }
 
 /// What would be issued, each request by itself.
 async fn rehearse(global: &Global, ca: CaId, source: Source) -> Outcome {
     let shop = Shop::asking(global).await?;
     let (mut granted, mut refused) = (0_u64, Vec::new());
+    // A preview spends nothing, so that the units are counted here.
+    let remaining = shop.pca.question(|desk, now| Ok(desk.quota(&ca)?.balance(now).remaining)).await?;
     for read in source {
         let (number, text) = read?;
-        let Some(Line { request, gate, .. }) = line::parse(&text, &ca) else { continue };
-        let found = shop.pca.preview(&request, &shop.call).await;
-        match judge(gate, found) {
-            Ok(_) => granted += 1,
-            Err(Failure::Refused(broken)) => {
-                refused.push(json!({ "line": number, "refused": broken.iter().map(broken_json).collect::<Vec<_>>() }));
-            }
-            Err(other) => return Err(other),
+        let Some(Line { request, gate, readable }) = line::parse(&text, &ca) else { continue };
+        let mut broken = if readable {
+            let found = shop.pca.preview(&request, &shop.call).await;
+            refusals(judge(gate, found))?
+        } else {
+            gate.reasons(&[])
+        };
+        if readable && granted >= remaining && !broken.iter().any(|broken| broken.rule().number() == "Q2") {
+            let text = format!("{ca} has {remaining} units of quota left, and the lines above take {granted} of them");
+            broken.push(BrokenRule::new(Rule::new("Q2"), "no-quota-left", text));
+        }
+        if broken.is_empty() {
+            granted += 1;
+        } else {
+            refused.push(json!({ "line": number, "refused": broken.iter().map(broken_json).collect::<Vec<_>>() }));
         }
     }
     let text = format!(
-        "nothing is changed; each by itself, {granted} certificates would be issued and {} requests refused",
+        "nothing is changed; {granted} certificates would be issued and {} requests refused",
         refused.len()
     );
     Ok(Answer::new(json!({ "dry_run": true, "issued": granted, "refused": refused.len(), "lines": refused }), text))

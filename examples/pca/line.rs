@@ -46,6 +46,8 @@ pub struct Line {
     pub request: IssueCertificate,
     /// What the line broke.
     pub gate: Gate,
+    /// Whether enough could be read for the rules to judge it; else there is nothing to tell but what the line broke.
+    pub readable: bool,
 }
 
 /// Reads a line; of one that is too long only its length.
@@ -82,7 +84,7 @@ pub fn read(reader: &mut dyn BufRead) -> std::io::Result<Option<Text>> {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Request {
-    kind: String,
+    kind: Option<String>,
     #[serde(default)]
     dns: Vec<String>,
     #[serde(default)]
@@ -119,29 +121,40 @@ pub fn parse(text: &Text, ca: &CaId) -> Option<Line> {
         Text::TooLong(length) => {
             let text = format!("the line has {length} octets; at most {LONGEST} are read");
             gate.refuse(BrokenRule::new(G4, "line-too-long", text));
-            return Some(Line { request: empty(), gate });
+            return Some(Line { request: empty(), gate, readable: false });
         }
     };
     match serde_json::from_slice::<Request>(octets) {
         Ok(request) => {
-            let request = understand(request, ca, &mut gate);
-            Some(Line { request, gate })
+            let profile = profile(request.kind.as_deref(), &mut gate);
+            let request = understand(request, profile.unwrap_or(Profile::Server), ca, &mut gate);
+            Some(Line { request, gate, readable: profile.is_some() })
         }
         Err(error) => {
             gate.refuse(BrokenRule::new(I8, "line-malformed", format!("the line is no request: {error}")));
-            Some(Line { request: empty(), gate })
+            Some(Line { request: empty(), gate, readable: false })
         }
     }
 }
 
-fn understand(asked: Request, ca: &CaId, gate: &mut Gate) -> IssueCertificate {
-    let profile = asked.kind.parse().unwrap_or_else(|_| {
-        let kind: String = asked.kind.chars().filter(|c| !c.is_control()).take(60).collect();
-        let text =
-            format!("`{kind}` is no kind of certificate; there are {}", Profile::ALL.map(Profile::name).join(", "));
+/// The profile that a line names; without one, the rules cannot tell what is to be asked of the names.
+fn profile(kind: Option<&str>, gate: &mut Gate) -> Option<Profile> {
+    let known = Profile::ALL.map(Profile::name).join(", ");
+    let Some(kind) = kind else {
+        let text = format!("the line names no `kind` of certificate; there are {known}");
+        gate.refuse(BrokenRule::new(I8, "line-malformed", text));
+        return None;
+    };
+    let profile = kind.parse().ok();
+    if profile.is_none() {
+        let kind: String = kind.chars().filter(|c| !c.is_control()).take(60).collect();
+        let text = format!("`{kind}` is no kind of certificate; there are {known}");
         gate.refuse(BrokenRule::new(Rule::new("I2"), "unknown-profile", text));
-        Profile::Server
-    });
+    }
+    profile
+}
+
+fn understand(asked: Request, profile: Profile, ca: &CaId, gate: &mut Gate) -> IssueCertificate {
     let mut subject = SubjectFields::default();
     subject.common_name = asked.cn;
     subject.organization = asked.o;
@@ -240,6 +253,7 @@ mod tests {
     fn what_is_no_request_breaks_a_rule() {
         assert_eq!(rules("nonsense"), ["I8"]);
         assert_eq!(rules(r#"{"kind":"server","shoe":1}"#), ["I8"]);
+        assert_eq!(rules(r#"{"dns":["a.example"]}"#), ["I8"]);
         assert_eq!(rules(r#"{"kind":"pony"}"#), ["I2"]);
         assert_eq!(rules(r#"{"kind":"server","algorithm":"rsa-1024"}"#), ["O3"]);
         assert_eq!(rules(r#"{"kind":"server","algorithm":"wood"}"#), ["O3"]);

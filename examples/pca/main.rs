@@ -92,8 +92,32 @@ fn asks_json_later(command: &Command) -> bool {
     }
 }
 
+/// Whether a command changes nothing, so that it can be asked of the log as it was.
+fn is_question(command: &Command) -> bool {
+    match command {
+        Command::Download(args) => !args.with_key,
+        Command::Refund(args) => args.eligible,
+        Command::Policy(PolicyCommand::Show)
+        | Command::Profile(ProfileCommand::List)
+        | Command::Preview(_)
+        | Command::List(_)
+        | Command::Show(_)
+        | Command::Log(_)
+        | Command::Verify(_)
+        | Command::Completions { .. }
+        | Command::Due(_)
+        | Command::CheckChain(_)
+        | Command::Prove(_) => true,
+        _ => false,
+    }
+}
+
 async fn run(global: Global, command: Command) -> Outcome {
     let global = &global;
+    if global.as_of.is_some() && !is_question(&command) {
+        let text = "--as-of is for questions; a command happens now, and --dry-run tells what it would do now";
+        return Err(Failure::Usage(text.into()));
+    }
     match command {
         Command::Init { enterprise } => admin::init(global, enterprise).await,
         Command::Buy(args) => orders::buy(global, args).await,

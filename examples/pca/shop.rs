@@ -57,9 +57,6 @@ impl Shop {
 
     /// Opens log and keys for a command, and finishes what a crash interrupted.
     pub async fn working(global: &Global) -> Result<Self, Failure> {
-        if global.as_of.is_some() {
-            return Err(Failure::Usage("--as-of is for questions and --dry-run; a command happens now".into()));
-        }
         let directory = existing(global)?;
         let passphrase = secret::needed(global)?;
         let log = patiently(|| FileEventStore::open(&directory, Options::default()), log_in_use)?;

@@ -146,3 +146,51 @@ fn what_a_killed_process_reported_exists() {
     let verified = desk.yes(&["verify"]);
     assert_eq!((&verified["ok"], &verified["orphaned_keys"]), (&true.into(), &Value::Array(Vec::new())));
 }
+
+#[test]
+fn a_line_that_cannot_be_read_breaks_its_own_rule_alone() {
+    let desk = Desk::new();
+    let pair = desk.pair("ecc", 0);
+    desk.write(
+        "bad.jsonl",
+        "nonsense\n\n{\"kind\":\"pony\",\"cn\":\"x\"}\n{\"dns\":[\"a.example.com\"]}\n{\"kind\":\"server\",\"dns\":[\"a_b\"]}\n",
+    );
+    desk.run(&["issue", "bulk", &pair.intermediate, "bad.jsonl", "--out", "out.jsonl"]);
+    let told: Vec<(u64, Vec<String>)> = lines(&desk, "out.jsonl")
+        .iter()
+        .map(|line| {
+            let rules = line["refused"].as_array().unwrap().iter().map(|broken| text(&broken["rule"])).collect();
+            (line["line"].as_u64().unwrap(), rules)
+        })
+        .collect();
+    let of = |line: u64, rules: &[&str]| (line, rules.iter().map(ToString::to_string).collect::<Vec<_>>());
+    assert_eq!(told, [of(1, &["I8"]), of(3, &["I2"]), of(4, &["I8"]), of(5, &["I4", "Q2"])]);
+    let out = std::fs::read_to_string(desk.path("out.jsonl")).unwrap();
+    assert!(out.contains("`pony`") && out.contains("`kind`"), "{out}");
+    // All or nothing tells the same, by line.
+    let run = desk.no(&["issue", "bulk", &pair.intermediate, "bad.jsonl", "--atomic"], &["I2", "I4", "I8", "Q2"]);
+    let messages: Vec<String> =
+        run.json()["refused"].as_array().unwrap().iter().map(|broken| text(&broken["message"])).collect();
+    let places: Vec<&str> = messages.iter().map(|message| message.split(':').next().unwrap()).collect();
+    assert_eq!(places, ["line 1", "line 3", "line 4", "line 5", "line 5"]);
+    // A line behind empty ones keeps its number where only the rules speak.
+    desk.write("gap.jsonl", "\n\n{\"kind\":\"server\",\"dns\":[\"a_b\"]}\n");
+    let run = desk.no(&["issue", "bulk", &pair.intermediate, "gap.jsonl", "--atomic"], &["I4", "Q2"]);
+    assert!(run.stdout.contains("line 3: ") && !run.stdout.contains("request 1"), "{run:?}");
+    for unknown in ["garbage", "ca_aaaaaaaaaaaaaaaa"] {
+        for more in [&[][..], &["--atomic"], &["--dry-run"]] {
+            desk.no(&[&["issue", "bulk", unknown, "bad.jsonl"][..], more].concat(), &["I1"]);
+        }
+    }
+}
+
+#[test]
+fn a_dry_run_counts_the_units() {
+    let desk = Desk::new();
+    let pair = desk.pair("ecc", 1);
+    let request = |name: &str| format!("{{\"kind\":\"server\",\"dns\":[\"{name}\"]}}\n");
+    desk.write("three.jsonl", ["a_b", "a.example.com", "b.example.com"].map(request).concat());
+    let told = desk.yes(&["issue", "bulk", &pair.intermediate, "three.jsonl", "--dry-run"]);
+    assert_eq!((&told["issued"], &told["refused"]), (&1.into(), &2.into()));
+    assert_eq!((&told["lines"][1]["line"], &told["lines"][1]["refused"][0]["rule"]), (&3.into(), &"Q2".into()));
+}

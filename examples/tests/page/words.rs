@@ -35,6 +35,13 @@ fn words_that_are_not_of_the_page_are_exit_2() {
         &["verify", "--expect", "abc"],
         &["configure", ca],
         &["buy", "root", "--family", "ecc", "--as-of", "2"],
+        &["buy", "root", "--family", "ecc", "--as-of", "2", "--dry-run"],
+        &["crl", ca, "--out", "x", "--as-of", "2"],
+        &["download", "crt_x", "--format", "pem", "--out", "x", "--with-key", "--as-of", "2", "--dry-run"],
+        &["keys", "sweep", "--as-of", "2"],
+        &["keys", "sweep", "--as-of", "2", "--dry-run"],
+        &["refund", "ord_x", "--as-of", "2"],
+        &["init", "--as-of", "2"],
         &["completions", "cobol"],
     ] {
         let run = desk.run(words);
