@@ -30,7 +30,7 @@ use tempfile::TempDir;
 const DIRECTORY: &str = "PCA_CRASH_DIRECTORY";
 const ROUND: &str = "PCA_CRASH_ROUND";
 /// How many kills a log goes through.
-const LOG: u64 = 8;
+const LOG: u64 = 4;
 
 struct Now;
 

@@ -409,14 +409,14 @@ fn cases(by_default: u64) -> ProptestConfig {
 }
 
 prop_state_machine! {
-    #![proptest_config(cases(40))]
+    #![proptest_config(cases(100))]
 
     #[test]
     fn in_memory(sequential 20..120 => InMemory);
 }
 
 prop_state_machine! {
-    #![proptest_config(cases(6))]
+    #![proptest_config(cases(10))]
 
     #[test]
     fn in_files(sequential 20..80 => InFiles);
