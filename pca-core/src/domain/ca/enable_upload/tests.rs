@@ -280,6 +280,18 @@ fn c3_a_sha1_root_is_accepted_and_told() {
     assert_eq!(EnableByUpload::answer(&events).unwrap().warnings, ["sha1-self-signature"]);
 }
 
+#[test]
+fn c3_c6_an_uploaded_intermediate_may_have_any_path_length() {
+    for length in [None, Some(0), Some(3)] {
+        let (mut scene, _, intermediate, own) = uploaded();
+        let below = key(Algorithm::EcdsaP256, 2);
+        let mut forged = good_intermediate(&own, &below);
+        forged.extensions[0] = forge::basic_constraints(true, true, length);
+        run(&mut scene, &uploading(&intermediate, &forged.sign(&own), &below)).unwrap();
+        assert_eq!(scene.ca(&intermediate).state(), CaState::Enabled, "{length:?}");
+    }
+}
+
 /// By OpenSSL, as nothing here signs so.
 fn signed_with_sha1(key: &PrivateKey, message: &[u8]) -> Option<Vec<u8>> {
     let directory = tempfile::tempdir().unwrap();
