@@ -174,7 +174,7 @@ pub enum UploadFinding {
     AuthorityIssuerAndSerial,
     /// A notice: a root whose own signature uses SHA-1.
     #[error(
-        "its own signature uses SHA-1 and is not verified; nobody needs a root's own signature, but a newer root would be right"
+        "its own signature uses SHA-1, which is broken; nobody needs a root's own signature, but a newer root would be right"
     )]
     Sha1SelfSignature,
 }

@@ -12,9 +12,9 @@ use super::extension::{ExtensionError, Extensions, read_extensions};
 use super::name::DistinguishedName;
 use super::pem::{PemError, pem_or_der};
 use super::serial::{CertificateId, SerialNumber, SerialNumberError};
-use super::signature::{SignatureAlgorithmError, read_algorithm};
+use super::signature::{SignatureAlgorithmError, is_rsa_sha1, read_algorithm};
 use super::validity::{Validity, ValidityError, read_time};
-use crate::keys::software::{VerifyError, verify};
+use crate::keys::software::{VerifyError, verify, verify_legacy_rsa_sha1};
 use crate::keys::{PublicKey, PublicKeyError, SignatureAlgorithm};
 use crate::log::{Digest, Timestamp};
 
@@ -34,6 +34,7 @@ struct Facts {
     version: u8,
     serial: Result<SerialNumber, SerialNumberError>,
     signature_algorithm: Result<SignatureAlgorithm, SignatureAlgorithmError>,
+    rsa_sha1: bool,
     issuer: DistinguishedName,
     subject: DistinguishedName,
     not_before: Timestamp,
@@ -202,6 +203,13 @@ impl ParsedCertificate {
         let algorithm = self.signature_algorithm().map_err(|error| SignatureError::Algorithm(error.clone()))?;
         verify(key, algorithm, self.tbs(), self.signature()).map_err(SignatureError::Verify)
     }
+
+    /// Whether a signature over RSA and SHA-1 was made with the certificate's own key; nothing for any other signature,
+    /// which is verified elsewhere or, over SHA-1, not at all (rule C3).
+    pub(crate) fn legacy_self_signature(&self) -> Option<bool> {
+        let key = self.public_key().ok().filter(|_| self.0.rsa_sha1)?;
+        Some(verify_legacy_rsa_sha1(key, self.tbs(), self.signature()).is_ok())
+    }
 }
 
 impl fmt::Debug for ParsedCertificate {
@@ -321,6 +329,7 @@ fn read(octets: &[u8]) -> Result<Facts, CertificateError> {
         version,
         serial,
         signature_algorithm: read_algorithm(algorithm),
+        rsa_sha1: is_rsa_sha1(algorithm),
         issuer,
         subject,
         not_before,

@@ -107,6 +107,13 @@ pub(crate) fn read_algorithm(octets: &[u8]) -> Result<SignatureAlgorithm, Signat
     }
 }
 
+/// Whether a whole `AlgorithmIdentifier` is sha1WithRSAEncryption (RFC 3279 section 2.2.1), in one of its two forms.
+pub(crate) fn is_rsa_sha1(octets: &[u8]) -> bool {
+    let with_null = der::encode(|w| w.nested(tag::SEQUENCE, |w| with_null(w, &oid::SHA1_WITH_RSA)));
+    let without = der::encode(|w| w.nested(tag::SEQUENCE, |w| w.oid(&oid::SHA1_WITH_RSA)));
+    octets == with_null || octets == without
+}
+
 /// RSASSA-PSS only in the three forms that are written here; without parameters it means SHA-1.
 fn read_pss(octets: &[u8], parameters: Option<&[u8]>) -> Result<SignatureAlgorithm, SignatureAlgorithmError> {
     use SignatureAlgorithm as S;

@@ -17,7 +17,11 @@ use crate::log::Timestamp;
 /// [`UploadError`] with every reason why certificate or key cannot be read, or that they do not belong together.
 pub fn check_upload(certificate: &[u8], key: &[u8], passphrase: Option<&[u8]>) -> Result<CheckedUpload, UploadError> {
     match (ParsedCertificate::from_pem_or_der(certificate), PrivateKey::import(key, passphrase)) {
-        (Ok(certificate), Ok(private_key)) => Ok(CheckedUpload { certificate, private_key }),
+        (Ok(certificate), Ok(private_key)) => {
+            // Verified here, once: decisions verify nothing.
+            let legacy = certificate.legacy_self_signature();
+            Ok(CheckedUpload { certificate, private_key, legacy })
+        }
         (certificate, key) => {
             let certificate = certificate.err().map(UploadFinding::CertificateUnreadable);
             let key = key.err().map(UploadFinding::KeyUnreadable);
@@ -31,6 +35,8 @@ pub fn check_upload(certificate: &[u8], key: &[u8], passphrase: Option<&[u8]>) -
 pub struct CheckedUpload {
     certificate: ParsedCertificate,
     private_key: PrivateKey,
+    /// Whether its own signature over SHA-1 is its own, where that can be verified.
+    legacy: Option<bool>,
 }
 
 impl CheckedUpload {
@@ -60,7 +66,7 @@ impl CheckedUpload {
         expectation: &Expectation<'_>,
         is_signed_by: impl Fn(&PublicKey) -> bool,
     ) -> Vec<UploadFinding> {
-        let mut findings = certificate_findings_given(&self.certificate, expectation, &is_signed_by);
+        let mut findings = certificate_findings_given(&self.certificate, expectation, self.legacy, &is_signed_by);
         if self.certificate.public_key().is_ok_and(|key| key != self.private_key.public_key()) {
             findings.insert(0, UploadFinding::KeyMismatch);
         }
@@ -83,19 +89,22 @@ impl CheckedUpload {
 /// Everything that there is to say of a CA certificate alone, as one that an external issuer made (rule C2).
 #[must_use]
 pub fn certificate_findings(certificate: &ParsedCertificate, expectation: &Expectation<'_>) -> Vec<UploadFinding> {
-    certificate_findings_given(certificate, expectation, &|key| certificate.verify_signature(key).is_ok())
+    certificate_findings_given(certificate, expectation, certificate.legacy_self_signature(), &|key| {
+        certificate.verify_signature(key).is_ok()
+    })
 }
 
 fn certificate_findings_given(
     certificate: &ParsedCertificate,
     expectation: &Expectation<'_>,
+    legacy: Option<bool>,
     is_signed_by: &dyn Fn(&PublicKey) -> bool,
 ) -> Vec<UploadFinding> {
     let mut findings = Vec::new();
     key_and_form(certificate, expectation, &mut findings);
     extensions(certificate, &mut findings);
     match expectation.role {
-        Role::Root => root(certificate, is_signed_by, &mut findings),
+        Role::Root => root(certificate, legacy, is_signed_by, &mut findings),
         Role::Intermediate { issuer } => intermediate(certificate, issuer, is_signed_by, &mut findings),
     }
     validity(certificate, expectation, &mut findings);
@@ -221,7 +230,15 @@ fn extensions(certificate: &ParsedCertificate, findings: &mut Vec<UploadFinding>
         .extend(extensions.unknown_critical.iter().map(|oid| UploadFinding::UnknownCriticalExtension { oid: *oid }));
 }
 
-fn root(certificate: &ParsedCertificate, is_signed_by: &dyn Fn(&PublicKey) -> bool, findings: &mut Vec<UploadFinding>) {
+fn root(
+    certificate: &ParsedCertificate,
+    legacy: Option<bool>,
+    is_signed_by: &dyn Fn(&PublicKey) -> bool,
+    findings: &mut Vec<UploadFinding>,
+) {
+    if legacy == Some(false) {
+        findings.push(UploadFinding::SignatureWrong { root: true });
+    }
     if certificate.extensions().basic_constraints.is_some_and(|constraints| constraints.path_length == Some(0)) {
         findings.push(UploadFinding::PathLengthTooShort);
     }

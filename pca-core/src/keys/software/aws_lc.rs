@@ -148,6 +148,12 @@ fn generate_ed25519() -> Result<PrivateKey, SoftwareError> {
     Ok(PrivateKey::from_checked_material(&material, pair.public_key().as_ref()))
 }
 
+pub(super) fn verify_legacy_rsa_sha1(key: &PublicKey, message: &[u8], signature: &[u8]) -> Result<(), VerifyError> {
+    UnparsedPublicKey::new(&lc::RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY, key.raw())
+        .verify(message, signature)
+        .map_err(|_| VerifyError::Invalid)
+}
+
 /// How AWS-LC names a pair of key and signature algorithm; nothing if they do not go together.
 fn verification(kind: KeyKind, algorithm: SignatureAlgorithm) -> Option<&'static dyn VerificationAlgorithm> {
     use SignatureAlgorithm as S;

@@ -119,6 +119,21 @@ pub fn verify(
     default_backend().verify(key, algorithm, message, signature)
 }
 
+/// Verifies an RSA signature (PKCS#1 v1.5) over SHA-1 with the default back end. SHA-1 is broken: this only tells whether
+/// an old root's own signature is its own, which nobody relies on (rule C3). Nothing signs so.
+///
+/// # Errors
+/// [`VerifyError::Invalid`]; also for a key that is not RSA.
+pub(crate) fn verify_legacy_rsa_sha1(key: &PublicKey, message: &[u8], signature: &[u8]) -> Result<(), VerifyError> {
+    if !matches!(key.kind(), KeyKind::Rsa { .. }) {
+        return Err(VerifyError::Invalid);
+    }
+    #[cfg(feature = "aws-lc")]
+    return aws_lc::verify_legacy_rsa_sha1(key, message, signature);
+    #[cfg(all(feature = "rustcrypto", not(feature = "aws-lc")))]
+    return rustcrypto::verify_legacy_rsa_sha1(key, message, signature);
+}
+
 /// What a back end could not do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

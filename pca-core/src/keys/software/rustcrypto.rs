@@ -205,6 +205,13 @@ fn verify_rsa(
     .map_err(invalid)
 }
 
+#[cfg(not(feature = "aws-lc"))]
+pub(super) fn verify_legacy_rsa_sha1(key: &PublicKey, message: &[u8], signature: &[u8]) -> Result<(), VerifyError> {
+    use sha1::Sha1;
+    let public = rsa::PublicKey::from_pkcs1_der(key.raw()).map_err(invalid)?;
+    public.verify(Pkcs1v15Sign::new::<Sha1>(), &Sha1::digest(message), signature).map_err(invalid)
+}
+
 fn generate_rsa(bits: usize) -> Result<PrivateKey, SoftwareError> {
     const FAILED: SoftwareError = SoftwareError::Failed { operation: "generating an RSA key" };
     let key = rsa::PrivateKey::new(&mut SysRng, bits).map_err(|_| FAILED)?;

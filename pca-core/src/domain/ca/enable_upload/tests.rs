@@ -267,8 +267,50 @@ fn c3_a_sha1_root_is_accepted_and_told() {
     odd.algorithm = seq(&[&oid("1.2.840.113549.1.1.5"), &[5, 0]]);
     let mut scene = Scene::new();
     let (root, _) = scene.buy_root(Family::Rsa);
-    let events = run(&mut scene, &uploading(&root, &odd.sign(&own), &own)).unwrap();
+    // Named SHA-1, and signed otherwise.
+    let refusal = scene.refused(&uploading(&root, &odd.sign(&own), &own));
+    assert_eq!(scene.codes(&refusal), ["C3 signature-wrong"]);
+    let Some(signature) = signed_with_sha1(&own, &odd.tbs()) else { return };
+    let certificate = seq(&[&odd.tbs(), &odd.algorithm, &forge::tlv(3, &[&[0], &signature[..]].concat())]);
+    let mut flipped = certificate.clone();
+    *flipped.last_mut().unwrap() ^= 1;
+    let refusal = scene.refused(&uploading(&root, &flipped, &own));
+    assert_eq!(scene.codes(&refusal), ["C3 signature-wrong"]);
+    let events = run(&mut scene, &uploading(&root, &certificate, &own)).unwrap();
     assert_eq!(EnableByUpload::answer(&events).unwrap().warnings, ["sha1-self-signature"]);
+}
+
+#[test]
+fn c3_c6_an_uploaded_intermediate_may_have_any_path_length() {
+    for length in [None, Some(0), Some(3)] {
+        let (mut scene, _, intermediate, own) = uploaded();
+        let below = key(Algorithm::EcdsaP256, 2);
+        let mut forged = good_intermediate(&own, &below);
+        forged.extensions[0] = forge::basic_constraints(true, true, length);
+        run(&mut scene, &uploading(&intermediate, &forged.sign(&own), &below)).unwrap();
+        assert_eq!(scene.ca(&intermediate).state(), CaState::Enabled, "{length:?}");
+    }
+}
+
+/// By OpenSSL, as nothing here signs so.
+fn signed_with_sha1(key: &PrivateKey, message: &[u8]) -> Option<Vec<u8>> {
+    let directory = tempfile::tempdir().unwrap();
+    let [key_file, message_file] = ["key.der", "tbs.der"].map(|name| directory.path().join(name));
+    std::fs::write(&key_file, key.pkcs8_der()).unwrap();
+    std::fs::write(&message_file, message).unwrap();
+    let mut openssl = std::process::Command::new("openssl");
+    let openssl = openssl.args(["dgst", "-sha1", "-keyform", "DER", "-sign"]).arg(&key_file).arg(&message_file);
+    match openssl.output() {
+        Ok(output) => {
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            Some(output.stdout)
+        }
+        Err(_) => {
+            assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "openssl is not installed");
+            eprintln!("SKIPPED: openssl is not installed");
+            None
+        }
+    }
 }
 
 #[test]
