@@ -131,7 +131,7 @@ fn reported(directory: &Path, round: u64) -> Vec<(String, String)> {
     // Numbers that look drawn: after how many reports, and how many microseconds later.
     let drawn = round.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20;
     let (after, pause) = (usize::try_from(drawn % 40).unwrap(), Duration::from_micros(drawn / 64 % 30_000));
-    let mut kill = |child: &mut Child| {
+    let kill = |child: &mut Child| {
         std::thread::sleep(pause);
         child.kill().unwrap();
     };
@@ -163,7 +163,7 @@ fn whatever_was_reported_survives_kill_9_and_nothing_exists_half() {
     }
     let (mut kills, mut reports, mut directory, mut ca) = (0, Vec::new(), TempDir::new().unwrap(), None);
     let mut verified = HashSet::new();
-    for round in 0..rounds(10).min(400) {
+    for round in 0..rounds(10).min(200) {
         // A log goes through several kills.
         if round % LOG == 0 {
             (directory, reports, verified) = (TempDir::new().unwrap(), Vec::new(), HashSet::new());

@@ -93,6 +93,7 @@ fn examples() -> Vec<(&'static str, Event)> {
         certificate: der.clone(),
         id,
         subject_hash,
+        name_hash: "0123456789".parse().unwrap(),
         key: key(),
         spki: Digest::of(b"spki"),
         algorithm: Some(Algorithm::EcdsaP256),

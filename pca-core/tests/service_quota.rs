@@ -130,6 +130,36 @@ fn ten_units_are_ten_certificates_with_real_keys() {
 }
 
 #[test]
+fn bulks_of_two_services_and_single_callers_share_the_last_units() {
+    for kind in [Kind::FakeMemory, Kind::FakeFiles, Kind::Files] {
+        within(300, move || {
+            let site = Site::new(kind);
+            let bought = site.issuing(2000);
+            let (ca, services) = (&bought.intermediate, [site.another(), site.another()]);
+            let count = std::thread::scope(|scope| {
+                let bulks = [(0, 1500), (1, 900), (0, 300)].map(|(service, count)| {
+                    let pca = &services[service];
+                    scope.spawn(move || {
+                        let requests = (0..count).map(|number| server(ca, &format!("bulk{number}.example")));
+                        pca.issue_many(requests, &by())
+                            .filter(|outcome| issued(outcome.as_ref().map_err(Clone::clone)))
+                            .count()
+                    })
+                });
+                let singles = [0, 1].map(|service: usize| {
+                    let pca = &services[service];
+                    scope
+                        .spawn(move || (0..200).filter(|_| issued(pca.issue(server(ca, "one.example"), &by()))).count())
+                });
+                bulks.into_iter().chain(singles).map(|caller| caller.join().unwrap()).sum::<usize>()
+            });
+            assert_eq!(count, 2000, "{kind:?}");
+            site.check();
+        });
+    }
+}
+
+#[test]
 fn a_fresh_log_gives_ten_certificates_as_well() {
     for kind in Kind::FAKE {
         for round in 0..rounds(40) / 20 {

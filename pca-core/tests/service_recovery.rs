@@ -6,15 +6,16 @@
 mod service_support;
 
 use pca_core::delivery::{Format, Options};
+use pca_core::domain::CaId;
 use pca_core::domain::ca::{CaState, Ending};
-use pca_core::domain::certificate::{IssueCertificate, Issued, RemoveCertificate, RevokeCertificate};
+use pca_core::domain::certificate::{IssueCertificate, Issued, KeySource, RemoveCertificate, RevokeCertificate};
 use pca_core::domain::key::KeyState;
 use pca_core::domain::quota::AssignQuota;
-use pca_core::domain::testing::new_key;
-use pca_core::keys::Algorithm;
+use pca_core::domain::testing::{new_key, sign};
+use pca_core::keys::{Algorithm, PrivateKey};
 use pca_core::log::{StoreError, Timestamp};
 use pca_core::service::{Call, Download, Downloaded, Swept, SweptKey};
-use pca_core::x509::RevocationReason;
+use pca_core::x509::{CommonName, RevocationReason, SubjectFields, VerifiedCsr, assemble, csr_tbs};
 use pca_store_memory::{MemoryEventStore, MemoryKeyStore};
 use pca_store_testkit::fakes::{FailingStore, Failure, Operation};
 use service_support::failing_keys::{Asked, FailingKeys, Fails};
@@ -95,6 +96,13 @@ fn everywhere<T>(
         }
     }
     met
+}
+
+fn csr(key: &PrivateKey) -> KeySource {
+    let name = SubjectFields::common("asked for").to_name(CommonName::Required).unwrap();
+    let tbs = csr_tbs(&name, key.public_key(), &[]);
+    let (signature, algorithm) = sign(key, &tbs);
+    KeySource::Csr(VerifiedCsr::verify(&assemble(&tbs, algorithm, &signature)).unwrap())
 }
 
 fn keyed() -> Call {
@@ -200,6 +208,56 @@ fn issuing_that_is_interrupted_anywhere_is_done_once() {
             assert!(!told || (again.repeated && site.position() == before));
         },
     );
+}
+
+#[test]
+fn a_bulk_that_is_interrupted_anywhere_is_done_once() {
+    let requests = |ca: &CaId| {
+        let request = |number| server(ca, &format!("host{number}.example"));
+        let platform = (0..3).map(request);
+        let key = new_key(Algorithm::EcdsaP256);
+        let brought = (3..6).map(move |number| IssueCertificate { key: csr(&key), ..request(number) });
+        platform.chain(brought).collect::<Vec<_>>()
+    };
+    everywhere(
+        |bench| {
+            let bought = bench.site.issuing(8);
+            let requests = requests(&bought.intermediate);
+            (bought, requests)
+        },
+        |bench, (_, requests)| {
+            let call = keyed();
+            bench.site.pca.issue_many(requests.clone(), &call).filter(Result::is_ok).count() == 6
+        },
+        |bench, (_, requests), told| {
+            let (site, call) = (&bench.site, keyed());
+            let before = site.position();
+            let done: Vec<_> = site.pca.issue_many(requests.clone(), &call).map(Result::unwrap).collect();
+            assert_eq!(done.iter().map(|done| done.answer.balance.remaining).min(), Some(2), "each paid once");
+            assert_eq!(site.key_count(), 5, "the same keys");
+            assert!(!told || (done.iter().all(|done| done.repeated) && site.position() == before));
+        },
+    );
+}
+
+#[test]
+fn a_bulk_whose_taker_leaves_goes_on_where_it_was() {
+    let bench = Bench::new();
+    let ca = bench.site.issuing(6000).intermediate;
+    let (csr, call) = (csr(&new_key(Algorithm::EcdsaP256)), keyed());
+    let requests =
+        || (0..5000).map(|number| IssueCertificate { key: csr.clone(), ..server(&ca, &format!("h{number}.example")) });
+    let taken: Vec<_> = bench.site.pca.issue_many(requests().take(3000), &call).take(700).map(Result::unwrap).collect();
+    let some = bench.site.events().iter().filter(|event| event.kind() == "CertificateIssued").count();
+    assert!(some >= 700);
+    let again: Vec<_> = bench.site.pca.issue_many(requests().take(1500), &call).map(Result::unwrap).collect();
+    for (again, taken) in again.iter().zip(&taken) {
+        assert!(again.repeated && again.answer == taken.answer && again.receipt == taken.receipt);
+    }
+    assert_eq!(again.iter().filter(|done| done.repeated).count(), some.min(1500));
+    let issued = bench.site.events().iter().filter(|event| event.kind() == "CertificateIssued").count();
+    assert_eq!(issued, some.max(1500));
+    bench.site.check();
 }
 
 #[test]

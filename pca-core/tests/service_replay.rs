@@ -34,7 +34,8 @@ impl Recorder for Kept {
 /// A history with something of everything, much of it at once.
 fn history(kind: Kind) -> (Site, Vec<DecisionRecord>) {
     let kept = Arc::new(Kept::default());
-    let site = Site::observed(kind, Some(Arc::clone(&kept) as Arc<dyn Recorder>));
+    let recorder: Arc<dyn Recorder> = Arc::<Kept>::clone(&kept);
+    let site = Site::observed(kind, Some(recorder));
     let bought = site.issuing(60);
     let (root, oa) = (&bought.root, &bought.intermediate);
     let (pca, call) = (site.pca.unblocked().clone(), by());

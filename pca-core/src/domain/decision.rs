@@ -371,6 +371,16 @@ impl<'w> Desk<'w> {
         }
     }
 
+    /// A key's life, if it has been loaded; it is not asked for. What was made for a command can so be claimed without a
+    /// look, and a claim that conflicted be told from one that can succeed once the stream is here.
+    #[must_use]
+    pub fn known_key(&self, id: &KeyId) -> Option<&'w KeyState> {
+        match self.desk.get_known(&stream::key(id))? {
+            State::Key(fold) => Some(fold),
+            _ => None,
+        }
+    }
+
     /// Claims something new without reading it, such as a serial number.
     pub fn claim(&self, stream: &StreamId) {
         self.desk.claim(stream);

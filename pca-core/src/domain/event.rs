@@ -471,6 +471,8 @@ pub struct CaEnabled {
     pub id: CertificateId,
     /// The hash of its subject name.
     pub subject_hash: NameHash,
+    /// The hash of its subject name without case and repeated spaces: nobody else may have it (rule C4).
+    pub name_hash: NameHash,
     /// The CA's key in the key store.
     pub key: KeyId,
     /// SHA-256 of its SubjectPublicKeyInfo (rule K2).
@@ -491,7 +493,7 @@ payload!(CaEnabled, |event| vec![
     stream::certificate(&event.id),
     stream::key(&event.key),
     stream::spki(&event.spki),
-    stream::name(event.subject_hash),
+    stream::name(event.name_hash),
     stream::crl(event.subject_hash),
 ]);
 

@@ -1,6 +1,7 @@
 //! The business said no: every broken rule, by number, with the figures (rule L4).
 
 use core::fmt;
+use std::collections::HashSet;
 
 /// The number of a business rule, such as `Q2`; `docs/rules.md` lists them all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -27,7 +28,7 @@ impl fmt::Display for Rule {
 }
 
 /// A rule that a request breaks, with a stable code and the figures.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct BrokenRule {
     rule: Rule,
     code: &'static str,
@@ -141,14 +142,35 @@ impl Objections {
     /// Goes on if there is none.
     ///
     /// # Errors
-    /// All of them as one [`Refusal`].
-    pub fn verdict(self) -> Result<(), Refusal> {
-        if self.broken.is_empty() { Ok(()) } else { Err(Refusal { broken: self.broken }) }
+    /// All of them as one [`Refusal`], each once: what several parts of a request break alike is told where it was found
+    /// first.
+    pub fn verdict(mut self) -> Result<(), Refusal> {
+        if self.broken.is_empty() {
+            return Ok(());
+        }
+        let mut told = HashSet::new();
+        self.broken.retain(|broken| told.insert(broken.clone()));
+        Err(Refusal { broken: self.broken })
     }
 }
 
 impl Extend<BrokenRule> for Objections {
     fn extend<T: IntoIterator<Item = BrokenRule>>(&mut self, broken: T) {
         self.broken.extend(broken);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn l4_each_broken_rule_is_told_once_and_in_order() {
+        let broken = |rule, message: &str| BrokenRule::new(Rule::new(rule), "code", message);
+        let mut objections = Objections::new();
+        objections.extend([broken("C6", "b"), broken("C5", "a"), broken("C6", "b"), broken("C6", "a")]);
+        let refusal = objections.verdict().unwrap_err();
+        assert_eq!(refusal.broken(), [broken("C6", "b"), broken("C5", "a"), broken("C6", "a")]);
     }
 }

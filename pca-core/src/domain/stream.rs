@@ -60,7 +60,7 @@ pub fn spki(digest: &Digest) -> StreamId {
     StreamId::of("spki", &digest.to_string())
 }
 
-/// `name/<subject name hash>`: which CA owns a subject name (rule C4).
+/// `name/<folded subject name hash>`: which CA owns a subject name, whatever its case and spaces (rule C4).
 #[must_use]
 pub fn name(subject: NameHash) -> StreamId {
     StreamId::of("name", &subject.to_string())

@@ -203,6 +203,13 @@ impl<'w, F: Fold> Desk<'w, F> {
         }
     }
 
+    /// Looks at a stream if it has been loaded; one that has not is not asked for.
+    pub fn get_known(&self, stream: &StreamId) -> Option<&'w F> {
+        let loaded = self.loaded(stream)?;
+        self.note(stream, loaded.revision);
+        Some(&*loaded.fold)
+    }
+
     /// Claims a stream as new without reading it: a guard at revision 0. The commit conflicts if somebody has written to
     /// it, whatever is known of it here and whether it was looked at before or after.
     pub fn claim(&self, stream: &StreamId) {

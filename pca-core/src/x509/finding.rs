@@ -78,7 +78,9 @@ pub enum UploadFinding {
         issuer: DistinguishedName,
     },
     /// Self-issued, where an intermediate is wanted.
-    #[error("it names itself as issuer; an intermediate has another subject than its root")]
+    #[error(
+        "it names itself as issuer; an intermediate has another subject than its root, and neither case nor repeated spaces tell names apart"
+    )]
     SelfIssued,
     /// Issued by somebody else.
     #[error("it was issued by `{found}`; an intermediate of this root is issued by `{expected}`")]

@@ -87,10 +87,36 @@ impl DistinguishedName {
     /// The short digest under which streams file this name: the first 5 octets of SHA-256 over the DER.
     #[must_use]
     pub fn issuer_hash(&self) -> NameHash {
-        let digest = Sha256::digest(&self.der);
-        let mut octets = [0; NameHash::LEN];
-        octets.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
-        NameHash(octets)
+        NameHash::of(Sha256::new_with_prefix(&self.der))
+    }
+
+    /// The short digest of the name as RFC 5280 section 7.1 compares it: names that differ only in case, in outer or
+    /// repeated spaces or in the kind of string have the same one (rule C4).
+    #[must_use]
+    pub fn folded_hash(&self) -> NameHash {
+        let mut hash = Sha256::new();
+        let length = |length: usize| u64::try_from(length).unwrap_or(u64::MAX).to_be_bytes();
+        for mut attributes in self.folded_relative_names() {
+            // DER orders a set by its octets, and so by case.
+            attributes.sort();
+            hash.update(length(attributes.len()));
+            for attribute in attributes {
+                hash.update(length(attribute.len()));
+                hash.update(attribute);
+            }
+        }
+        NameHash::of(hash)
+    }
+
+    /// Whether both are the same name as RFC 5280 section 7.1 compares them, and not only octet for octet.
+    #[must_use]
+    pub fn folds_to(&self, other: &Self) -> bool {
+        let folded = |name: &Self| {
+            let mut names = name.folded_relative_names();
+            names.iter_mut().for_each(|attributes| attributes.sort());
+            names
+        };
+        folded(self) == folded(other)
     }
 
     /// The DER of each relative name.
@@ -178,6 +204,12 @@ impl NameHash {
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; Self::LEN] {
         &self.0
+    }
+
+    fn of(hash: Sha256) -> Self {
+        let mut octets = [0; Self::LEN];
+        octets.iter_mut().zip(hash.finalize()).for_each(|(to, from)| *to = from);
+        Self(octets)
     }
 }
 

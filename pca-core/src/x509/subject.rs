@@ -256,6 +256,23 @@ mod tests {
     }
 
     #[test]
+    fn c4_case_and_repeated_spaces_tell_no_names_apart() {
+        let name = |common: &str| SubjectFields::common(common).to_name(CommonName::Required).unwrap();
+        let acme = name("Acme Ü");
+        for same in ["ACME  ü", "acme ü", "Acme\u{2003}Ü"] {
+            assert_eq!(name(same).folded_hash(), acme.folded_hash(), "{same}");
+            assert!(name(same).folds_to(&acme), "{same}");
+            assert_ne!(name(same).issuer_hash(), acme.issuer_hash(), "{same}");
+        }
+        for other in ["AcmeÜ", "Acme", "Acme Ü 2"] {
+            assert_ne!(name(other).folded_hash(), acme.folded_hash(), "{other}");
+            assert!(!name(other).folds_to(&acme), "{other}");
+        }
+        let unit = SubjectFields { organizational_unit: Some("Acme Ü".into()), ..SubjectFields::default() };
+        assert_ne!(unit.to_name(CommonName::Optional).unwrap().folded_hash(), acme.folded_hash());
+    }
+
+    #[test]
     fn c4_every_violation_is_told() {
         let fields = SubjectFields {
             common_name: None,

@@ -240,7 +240,7 @@ fn intermediate(
     is_signed_by: &dyn Fn(&PublicKey) -> bool,
     findings: &mut Vec<UploadFinding>,
 ) {
-    if certificate.is_self_issued() {
+    if certificate.subject().folds_to(certificate.issuer()) || certificate.subject().folds_to(issuer.subject()) {
         findings.push(UploadFinding::SelfIssued);
     }
     if certificate.issuer() != issuer.subject() {

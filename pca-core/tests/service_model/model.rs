@@ -1,6 +1,8 @@
 //! The business as a plain model: what is there, and which rules stand against a step. It shares no code with the domain
 //! but calendar arithmetic.
 
+#![allow(unreachable_pub)]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use pca_core::domain::order::ServiceTerm;

@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub mod failing_keys;
+pub mod yielding;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -105,6 +105,7 @@ impl Command for EnableByCreating {
             certificate: Der::from(Vec::new()),
             id,
             subject_hash: subject.issuer_hash(),
+            name_hash: subject.folded_hash(),
             key: key.clone(),
             spki: own.digest(),
             algorithm: Some(algorithm),

@@ -145,6 +145,7 @@ impl Command for EnableByUpload {
             certificate: Der::from(certificate.der()),
             id,
             subject_hash: certificate.subject().issuer_hash(),
+            name_hash: certificate.subject().folded_hash(),
             key,
             spki: own.digest(),
             algorithm: own.algorithm(),

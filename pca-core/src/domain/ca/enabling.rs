@@ -178,14 +178,16 @@ pub(super) fn name_is_free(
     id: &CaId,
     objections: &mut Objections,
 ) -> Result<(), Halt> {
-    let hash = subject.issuer_hash();
-    desk.crl(hash)?;
-    let owner = desk.name(hash)?.owner();
+    desk.crl(subject.issuer_hash())?;
+    let owner = desk.name(subject.folded_hash())?.owner();
     if let Some(owner) = owner.filter(|owner| *owner != id) {
         objections.add(BrokenRule::new(
             C4,
             "name-taken",
-            format!("the subject `{subject}` belongs to {owner}; no two CAs of a log share a name"),
+            format!(
+                "the subject `{subject}` belongs to {owner}; no two CAs of a log share a name, and neither \
+                 case nor repeated spaces tell names apart"
+            ),
         ));
     }
     Ok(())

@@ -137,14 +137,15 @@ impl Request<'_> {
                 ),
             )
         });
-        let certificates = survey.certificates();
-        objections.require(self.ending != Ending::Revoke || certificates == 0, || {
+        objections.require(self.ending != Ending::Revoke || survey.is_bare(), || {
             BrokenRule::new(
                 C9,
                 "certificates-exist",
                 format!(
-                    "{certificates} certificates under {} are neither revoked nor expired: revoke them, or ask for a cascade",
-                    self.ca
+                    "under {} are {} certificates of holders, neither revoked nor expired, and {} intermediates: end them first, or ask for a cascade",
+                    self.ca,
+                    survey.certificates(),
+                    survey.intermediates()
                 ),
             )
         });
@@ -156,10 +157,10 @@ impl Request<'_> {
                 C8,
                 "stale-preview",
                 format!(
-                    "the digest is not that of a preview of {} as things stand now (certificates: {}, CAs: {}): disable {} first, so that nothing is issued meanwhile, then preview again and confirm what that shows",
+                    "the digest is not that of a preview of {} as things stand now (certificates of holders: {}, intermediates: {}): disable {} first, so that nothing is issued meanwhile, then preview again and confirm what that shows",
                     self.ending.command(),
                     survey.certificates(),
-                    survey.fates.len(),
+                    survey.intermediates(),
                     self.ca
                 ),
             )

@@ -78,12 +78,12 @@ impl Preview {
             ca: self.ca.clone(),
             ending: self.ending,
             digest: survey.digest,
-            certificates: survey.fates.iter().map(|fate| fate.certificates).sum(),
+            certificates: survey.certificates(),
             holders: count(holders.len()),
             forfeited: survey.stranded.iter().map(|(_, quota)| quota.available(now)).sum(),
             kept: if revoke { 0 } else { unused },
             intermediates: survey.below().map(|fate| foreseen(fate, now)).collect(),
-            cascade: survey.below().next().is_some() || (revoke && survey.certificates() > 0),
+            cascade: survey.below().next().is_some() || (revoke && !survey.is_bare()),
             still_issuing: survey.fates.iter().any(|fate| fate.ca.state() == CaState::Enabled),
         })
     }

@@ -7,10 +7,12 @@ use crate::domain::event::{CaReenabled, Event};
 use crate::domain::refusal::{BrokenRule, Objections};
 use crate::domain::{CaId, founded};
 
-use super::CaState;
-use super::rules::{C5, C10, known, living, within_term};
+use super::rules::{C5, C10, is_live, known, living, within_term};
+use super::{Ca, CaState};
 
-/// Lets a disabled CA issue again (rule C10), within its service term (rule O5) and while its certificate is valid.
+/// Lets a disabled CA issue again (rule C10), within its service term and its root's (rule O5) and while its certificate is
+/// valid. The root of an intermediate may be disabled: nothing is issued until it is reenabled as well (rule I1), in
+/// whichever order.
 #[derive(Clone, Debug, Serialize)]
 pub struct ReenableCa {
     /// The CA.
@@ -61,6 +63,9 @@ impl Command for ReenableCa {
                 )
             });
         }
+        if let Some(root) = ca.root() {
+            self.check_root(desk.ca(root)?, root, context, &mut objections);
+        }
         objections.verdict()?;
         Ok(Plan::new().and(CaReenabled { ca: self.ca.clone() }))
     }
@@ -73,12 +78,27 @@ impl Command for ReenableCa {
     }
 }
 
+impl ReenableCa {
+    /// That the root of an intermediate still has its certificate and key, and its service term goes on.
+    fn check_root(&self, root: &Ca, id: &CaId, context: &Context, objections: &mut Objections) {
+        if let Some(bought) = root.bought() {
+            within_term(bought, id, context.time, objections);
+        }
+        objections.require(is_live(root.state()), || {
+            let state = root.state().in_words();
+            let message = format!("the root {id} of {} is {state}: nothing below it issues again", self.ca);
+            BrokenRule::new(C10, "root-not-enabled", message)
+        });
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
     use super::*;
     use crate::domain::ca::DisableCa;
     use crate::domain::ca::testing::Scene;
+    use crate::domain::event::{Term, TermExtended};
     use crate::keys::Family;
 
     #[test]
@@ -117,5 +137,27 @@ mod tests {
         scene.days_pass(3660);
         let refusal = scene.refused(&ReenableCa { ca: root });
         assert_eq!(scene.codes(&refusal), ["O5 term-ended", "C5 ca-expired"]);
+    }
+
+    #[test]
+    fn c10_o5_an_intermediate_needs_its_roots_term_but_not_an_enabled_root() {
+        let mut scene = Scene::new();
+        let (root, intermediate) = scene.enabled_pair(Family::Ecc);
+        scene.run(&DisableCa { ca: intermediate.clone() }).unwrap();
+        scene.run(&DisableCa { ca: root.clone() }).unwrap();
+        scene.run(&ReenableCa { ca: intermediate.clone() }).unwrap();
+        assert_eq!(scene.ca(&root).state(), CaState::Disabled, "in whichever order");
+        scene.run(&DisableCa { ca: intermediate.clone() }).unwrap();
+        scene.days_pass(360);
+        // The intermediate is extended alone; its root's term ends.
+        let term = Term { ca: intermediate.clone(), ends: scene.now.plus_secs(400 * 86_400) };
+        scene.happened(TermExtended { terms: vec![term] });
+        scene.days_pass(10);
+        let refusal = scene.refused(&ReenableCa { ca: intermediate.clone() });
+        assert_eq!(scene.codes(&refusal), ["O5 term-ended"]);
+        assert!(refusal.broken()[0].message().contains(root.as_str()), "{refusal}");
+        scene.reset(&root, true);
+        let refusal = scene.refused(&ReenableCa { ca: intermediate });
+        assert_eq!(scene.codes(&refusal), ["C10 not-enabled", "O5 term-ended", "C10 root-not-enabled"]);
     }
 }

@@ -94,7 +94,7 @@ mod tests {
         let command = RevokeCa { cascade: false, ..scene.revoking(&intermediate) };
         let refusal = scene.refused(&command);
         assert_eq!(scene.codes(&refusal), ["C9 certificates-exist"]);
-        assert!(refusal.broken()[0].message().starts_with("1 certificates under"), "{refusal}");
+        assert!(refusal.broken()[0].message().contains(" are 1 certificates of holders, "), "{refusal}");
         scene.revoke(&certificate, RevocationReason::CertificateHold);
         let command = RevokeCa { cascade: false, ..scene.revoking(&intermediate) };
         let refusal = scene.refused(&command);
@@ -152,6 +152,14 @@ mod tests {
         let command = scene.revoking(&root);
         let refusal = scene.refused(&RevokeCa { cascade: false, ..command.clone() });
         assert_eq!(scene.codes(&refusal), ["C8 cascade-needed", "C9 certificates-exist"]);
+        let seen = scene.preview(&root, Ending::Revoke);
+        assert_eq!((seen.certificates, seen.intermediates.len()), (1, 1));
+        let told = refusal.broken()[1].message();
+        assert!(told.contains("are 1 certificates of holders, ") && told.contains(" and 1 intermediates"), "{told}");
+        let refusal = scene.refused(&RevokeCa { confirm: Digest::ZERO, ..command.clone() });
+        assert_eq!(scene.codes(&refusal), ["C8 stale-preview"]);
+        let told = refusal.to_string();
+        assert!(told.contains("(certificates of holders: 1, intermediates: 1)"), "as the preview counts: {told}");
         let events = scene.run(&command).unwrap();
         assert_eq!(
             kinds(&events),

@@ -71,10 +71,19 @@ impl<'w> Survey<'w> {
         Ok(Some(Self { ending, fates, stranded, digest }))
     }
 
-    /// How many unexpired, unrevoked certificates would end: those of holders, and those of intermediates.
+    /// How many unexpired, unrevoked certificates of holders would end.
     pub(super) fn certificates(&self) -> u64 {
-        let intermediates = u64::try_from(self.below().count()).unwrap_or(u64::MAX);
-        self.fates.iter().map(|fate| fate.certificates).sum::<u64>().saturating_add(intermediates)
+        self.fates.iter().map(|fate| fate.certificates).sum()
+    }
+
+    /// How many intermediates would end with their root.
+    pub(super) fn intermediates(&self) -> usize {
+        self.below().count()
+    }
+
+    /// Whether nothing below the CA would end.
+    pub(super) fn is_bare(&self) -> bool {
+        self.certificates() == 0 && self.intermediates() == 0
     }
 
     /// The intermediates that would end with their root.

@@ -10,7 +10,7 @@ use crate::domain::event::Event;
 use crate::domain::refusal::{BrokenRule, Objections, Refusal, Rule};
 use crate::keys::KeyUse;
 
-use super::issue::Draft;
+use super::issue::{Draft, unspent};
 use super::key_source::PlannedKey;
 use super::{IssueCertificate, Issued};
 
@@ -101,6 +101,16 @@ impl IssueAtomically {
 
 /// Asks for all keys at once, then completes all.
 fn complete_all(drafts: Vec<Draft<'_>>, desk: &Desk<'_>, context: &Context) -> Result<Plan, Halt> {
+    let mut objections = Objections::new();
+    for ((ordinal, number), draft) in (0..).zip(1_u64..).zip(&drafts) {
+        let unspent = matches!(draft.key, PlannedKey::Platform(_)).then(|| unspent(desk, context, ordinal));
+        match unspent {
+            Some(Err(Halt::Refused(refusal))) => objections.extend(numbered(number, &refusal)),
+            Some(Err(needs)) => return Err(needs),
+            Some(Ok(_)) | None => {}
+        }
+    }
+    objections.verdict()?;
     let keys = (0..).zip(&drafts).filter_map(|(ordinal, draft)| match draft.key {
         PlannedKey::Platform(algorithm) => Some(desk.generated(ordinal, algorithm, KeyUse::Holder)),
         PlannedKey::Holder { .. } => None,

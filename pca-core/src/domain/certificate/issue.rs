@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::domain::ca::Generation;
 use crate::domain::decision::{Command, Context, Desk, Halt, Plan, canonical};
 use crate::domain::event::{Balance, CertificateIssued, Der, Event, Holder, LotUnits, QuotaLapsed};
+use crate::domain::key::KeyState;
 use crate::domain::policy::Policy;
 use crate::domain::quota::Quota;
 use crate::domain::refusal::{BrokenRule, Objections, Rule};
@@ -250,8 +251,8 @@ impl Draft<'_> {
         let (public_key, key, spki, claims_key) = match self.key {
             PlannedKey::Holder { key, spki, first } => (key, None, spki, first),
             PlannedKey::Platform(algorithm) => {
+                let key = unspent(desk, context, ordinal)?;
                 let public_key = desk.generated(ordinal, algorithm, KeyUse::Holder)?;
-                let key = KeyId::derive(&context.commit, ordinal);
                 let spki = public_key.digest();
                 desk.claim(&stream::key(&key));
                 desk.claim(&stream::spki(&spki));
@@ -291,6 +292,19 @@ impl Draft<'_> {
             holder: self.holder,
         };
         Ok(plan.and_signed(issued, generation.key.clone(), signer.clone(), tbs))
+    }
+}
+
+/// The id of the command's `ordinal`-th key. That it is new is claimed without a look, unless a conflict has shown that it
+/// may have been used or given up before (rule K3): the claim would then conflict for ever.
+pub(super) fn unspent(desk: &Desk<'_>, context: &Context, ordinal: u32) -> Result<KeyId, Halt> {
+    let key = KeyId::derive(&context.commit, ordinal);
+    match desk.known_key(&key) {
+        None | Some(KeyState::Unknown) => Ok(key),
+        Some(_) => {
+            let message = format!("the key {key} was used or given up before; ask again under another idempotency key");
+            Err(Halt::Refused(BrokenRule::new(Rule::new("K3"), "key-spent", message).into()))
+        }
     }
 }
 

@@ -76,22 +76,19 @@ impl fmt::Display for Status {
 /// The status of a certificate at a time, given its issuer.
 ///
 /// Its own revocation stands before the end of its issuer's generation, which stands before its expiry; a hold that has
-/// not been lifted is overtaken by both. The CA's reason is its certificates' as well, except that a compromise of the
-/// CA's key is told as `cACompromise`, since the holders' keys are not concerned.
+/// not been lifted is overtaken by both. A generation that ended later than the certificate expired does not concern it;
+/// one that ended before the certificate was revoked by itself dates that revocation, as on the CRL. The
+/// CA's reason is its certificates' as well, as on the CRL (rule A2: `cACompromise` is for CAs only).
 #[must_use]
 pub fn effective_status(certificate: &Certificate, issuer: &Ca, now: Timestamp) -> Status {
     let Some(issued) = certificate.issued() else { return Status::Unknown };
-    let ended = issuer.end_of(issued.generation);
+    let ended = issuer.end_of(issued.generation).filter(|ended| ended.at.floor_to_second() <= issued.not_after);
     if let Some(revocation) = final_revocation(certificate) {
         let at = ended.map_or(revocation.at, |ended| ended.at.min(revocation.at));
         return Status::Revoked { reason: revocation.reason, at, with_ca: false };
     }
     if let Some(ended) = ended {
-        let reason = match ended.reason() {
-            RevocationReason::KeyCompromise => RevocationReason::CaCompromise,
-            reason => reason,
-        };
-        return Status::Revoked { reason, at: ended.at, with_ca: true };
+        return Status::Revoked { reason: ended.reason(), at: ended.at, with_ca: true };
     }
     if now.floor_to_second() > issued.not_after {
         return Status::Expired { not_after: issued.not_after };

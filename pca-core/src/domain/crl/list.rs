@@ -115,6 +115,8 @@ pub(super) fn entries<'r>(
             let serial = issued.id.serial();
             let with_its_ca = CrlEntry { serial, revoked_at: *at, reason: end.reason, invalidity_date: None };
             let entry = entries.entry(serial).or_insert(with_its_ca);
+            // What is told of it later leaves it ended since then: no date moves to a later one (rule A2).
+            entry.revoked_at = entry.revoked_at.min(*at);
             // A hold can be lifted no more: it became final when the CA ended.
             if entry.reason == RevocationReason::CertificateHold {
                 entry.reason = end.reason;

@@ -164,6 +164,25 @@ fn a3_the_scope_is_the_name_over_generations() {
 }
 
 #[test]
+fn a2_a_date_never_moves_behind_the_end_of_the_ca() {
+    let (mut scene, _, intermediate) = issuing();
+    let certificate = scene.issue(&intermediate, 90, "Ann");
+    let expired = scene.issue(&intermediate, 5, "Ben");
+    scene.days_pass(6);
+    scene.reset(&intermediate, true);
+    let end = scene.ca(&intermediate).end_of(1).unwrap().at;
+    scene.enable(&intermediate, "Intermediate");
+    scene.days_pass(9);
+    scene.revoke(&certificate, RevocationReason::KeyCompromise);
+    scene.revoke(&expired, RevocationReason::KeyCompromise);
+    let (_, crl) = publish(&mut scene, &intermediate);
+    let entry = |id: &CertificateId| crl.entries().iter().find(|entry| entry.serial == id.serial()).unwrap();
+    assert_eq!(entry(&certificate).reason, RevocationReason::KeyCompromise);
+    assert_eq!(entry(&certificate).revoked_at, end.floor_to_second());
+    assert_eq!(entry(&expired).revoked_at, scene.now.floor_to_second(), "its CA's end did not concern it");
+}
+
+#[test]
 fn a3_the_roots_crl_lists_a_reset_intermediate() {
     let (mut scene, root, intermediate) = issuing();
     let id = scene.ca(&intermediate).generation().unwrap().id;
@@ -173,6 +192,19 @@ fn a3_the_roots_crl_lists_a_reset_intermediate() {
     let (_, crl) = publish(&mut scene, &root);
     assert_eq!(listed(&crl), serials([&id]));
     assert_eq!(crl.entries()[0].reason, RevocationReason::CaCompromise);
+}
+
+#[test]
+fn a2_certificates_of_a_compromised_ca_are_not_listed_as_cas() {
+    let (mut scene, _, intermediate) = issuing();
+    let certificate = scene.issue(&intermediate, 90, "Ann");
+    let command = scene.resetting(&intermediate);
+    let reason = Some(RevocationReason::KeyCompromise);
+    scene.run(&crate::domain::ca::ResetCa { reason, ..command }).unwrap();
+    scene.enable(&intermediate, "Intermediate");
+    let (_, crl) = publish(&mut scene, &intermediate);
+    assert_eq!(listed(&crl), serials([&certificate]));
+    assert_eq!(crl.entries()[0].reason, RevocationReason::KeyCompromise);
 }
 
 #[test]

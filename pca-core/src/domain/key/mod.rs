@@ -83,7 +83,7 @@ impl Fold for KeyRole {
     }
 }
 
-/// The fold of `name/<subject name hash>`: which CA has it as its subject (rule C4).
+/// The fold of `name/<folded subject name hash>`: which CA has it as its subject (rule C4).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NameOwner {
     owner: Option<CaId>,

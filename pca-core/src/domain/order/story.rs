@@ -192,6 +192,7 @@ impl Story {
             certificate: Der::from(&b"\x30\x00"[..]),
             id: CertificateId::new(subject, serial),
             subject_hash: subject,
+            name_hash: subject,
             key: KeyId::derive(&commit, 0),
             spki: Digest::of(commit.as_bytes()),
             algorithm: None,

@@ -2,7 +2,7 @@
 
 mod adopt;
 
-pub use adopt::AdoptPolicy;
+pub use adopt::{AdoptPolicy, PolicyJsonError};
 
 use serde::{Deserialize, Serialize};
 

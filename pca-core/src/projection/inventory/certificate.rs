@@ -106,7 +106,7 @@ pub struct CertificateEntry {
     pub keys_delivered: u32,
     /// Whom it is for.
     pub holder: Holder,
-    /// Its own revocation or hold.
+    /// Its own revocation or hold; dated by the end of its issuer's generation where it had ended with that already.
     pub revocation: Option<Revocation>,
     /// Whether it left the list (rule A5).
     pub removed: bool,
@@ -155,13 +155,15 @@ impl CertificateEntry {
         self.revocation.is_some_and(|revocation| revocation.reason != RevocationReason::CertificateHold)
     }
 
-    pub(super) fn evolve(&mut self, told: &Told<'_>) {
+    /// `ended`: when it ended with its issuer's generation, if it did.
+    pub(super) fn evolve(&mut self, told: &Told<'_>, ended: Option<Timestamp>) {
         match &told.event {
             Event::CertificateRevoked(revoked) => {
                 let before = self.revocation;
+                let now = ended.map_or(told.time, |ended| ended.min(told.time));
                 self.revocation = Some(Revocation {
                     reason: revoked.reason,
-                    at: before.map_or(told.time, |before| before.at),
+                    at: before.map_or(now, |before| before.at),
                     invalidity_date: revoked.invalidity_date.or(before.and_then(|before| before.invalidity_date)),
                     raised: before.is_some_and(|before| before.reason != RevocationReason::CertificateHold),
                 });

@@ -96,8 +96,7 @@ impl Inventory {
     /// How and when a certificate ended with the generation that issued it; nothing if it had expired before.
     #[must_use]
     pub fn end_of(&self, entry: &CertificateEntry) -> Option<&EndedGeneration> {
-        let ended = self.cas.get(&entry.ca)?.end_of(entry.generation)?;
-        (ended.at.floor_to_second() <= entry.not_after).then_some(ended)
+        end_of(&self.cas, entry)
     }
 
     fn take(&mut self, told: &Told<'_>) {
@@ -130,11 +129,16 @@ impl Inventory {
     fn change(&mut self, told: &Told<'_>) {
         for stream in told.event.streams() {
             let place = CertificateId::from_stream(&stream).and_then(|id| self.places.get(&id).copied());
-            if let Some(entry) = place.and_then(|place| self.certificates.get_mut(place)) {
-                entry.evolve(told);
-            }
+            let Some(entry) = place.and_then(|place| self.certificates.get_mut(place)) else { continue };
+            let ended = end_of(&self.cas, entry).map(|ended| ended.at);
+            entry.evolve(told, ended);
         }
     }
+}
+
+fn end_of<'a>(cas: &'a HashMap<CaId, Ca>, entry: &CertificateEntry) -> Option<&'a EndedGeneration> {
+    let ended = cas.get(&entry.ca)?.end_of(entry.generation)?;
+    (ended.at.floor_to_second() <= entry.not_after).then_some(ended)
 }
 
 impl Projection for Inventory {

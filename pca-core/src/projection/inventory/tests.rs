@@ -199,3 +199,17 @@ fn stopping_early_answers_as_of_then() {
     assert_eq!(of(&inventory, &client.id), CertificateStatus::Valid);
     assert_eq!(inventory.position(), log.last().unwrap().seal().last());
 }
+
+#[test]
+fn a2_a_revocation_after_the_end_of_the_ca_is_dated_by_that() {
+    let (story, server, client) = story();
+    let ca = story.intermediate();
+    let story = reset(story.later(11 * DAY), &ca);
+    let end = story.now();
+    let story = story.later(50).and(revoked(&server, RevocationReason::KeyCompromise));
+    let story = story.and(revoked(&client, RevocationReason::KeyCompromise));
+    let inventory = inventory(&story);
+    let at = |issued: &Issued| inventory.certificate(&issued.id).unwrap().revocation.unwrap().at;
+    assert_eq!(at(&server), end);
+    assert_eq!(at(&client), story.now(), "it had expired before");
+}

@@ -31,6 +31,7 @@ pub(super) fn of_authority(
     };
     let subject = certificate.subject().issuer_hash();
     fact("subject name hash", &enabled.subject_hash, &subject, &mut faults);
+    fact("folded name hash", &enabled.name_hash, &certificate.subject().folded_hash(), &mut faults);
     let algorithm = certificate.public_key().ok().and_then(crate::keys::PublicKey::algorithm);
     if algorithm != enabled.algorithm {
         let name = |algorithm: Option<crate::keys::Algorithm>| algorithm.map_or("none", |algorithm| algorithm.name());

@@ -29,6 +29,7 @@ fn c2_a_root_signs_itself() {
     assert_eq!(certificate.id(), Ok(event.id));
     assert_eq!(certificate.public_key().unwrap().digest(), event.spki);
     assert_eq!(certificate.subject().issuer_hash(), event.subject_hash);
+    assert_eq!(certificate.subject().folded_hash(), event.name_hash);
     assert_eq!(certificate.extensions().basic_constraints.unwrap().path_length, Some(2));
     assert_eq!((event.generation, &event.mode), (1, &EnableMode::Created));
     assert_eq!(event.algorithm, Some(Algorithm::EcdsaP256), "the default of the family");
@@ -121,7 +122,21 @@ fn c4_no_two_cas_share_a_name() {
     let (other, _) = scene.buy_root(Family::Ecc);
     let refusal = scene.refused(&scene.enabling(&other, "Same"));
     assert_eq!(scene.codes(&refusal), ["C4 name-taken"]);
-    scene.enable(&intermediate, "same");
+    scene.enable(&intermediate, "Same, too");
+}
+
+#[test]
+fn c4_neither_case_nor_repeated_spaces_tell_names_apart() {
+    let mut scene = Scene::new();
+    let (root, intermediate) = scene.buy_root(Family::Ecc);
+    scene.enable(&root, "Acme CA");
+    for name in ["ACME  CA", "acme ca", "Acme\u{2003}CA"] {
+        let refusal = scene.refused(&scene.enabling(&intermediate, name));
+        assert_eq!(scene.codes(&refusal), ["C4 name-taken"], "{name}");
+    }
+    scene.enable(&intermediate, "Acme C A");
+    scene.reset(&intermediate, true);
+    scene.enable(&intermediate, "ACME C A");
 }
 
 #[test]

@@ -334,6 +334,25 @@ fn c4_i5_names_and_serials_are_used_once() {
 }
 
 #[test]
+fn c4_neither_case_nor_repeated_spaces_tell_uploaded_names_apart() {
+    let (mut scene, _, intermediate, own) = uploaded();
+    let below = key(Algorithm::EcdsaP256, 2);
+    let named = |subject: &str| {
+        let subject = name(subject).der().to_vec();
+        Forged { subject, ..good_intermediate(&own, &below) }.sign(&own)
+    };
+    let refusal = scene.refused(&uploading(&intermediate, &named("ACME  root"), &below));
+    assert_eq!(scene.codes(&refusal), ["C3 self-issued", "C4 name-taken"]);
+    let (other_root, _) = scene.buy_root(Family::Ecc);
+    let other = key(Algorithm::EcdsaP256, 3);
+    let folded = name("acme ROOT").der().to_vec();
+    let forged = Forged { subject: folded.clone(), issuer: folded, ..good_root(&other) };
+    let refusal = scene.refused(&uploading(&other_root, &forged.sign(&other), &other));
+    assert_eq!(scene.codes(&refusal), ["C4 name-taken"]);
+    run(&mut scene, &uploading(&intermediate, &named("Acme Roots"), &below)).unwrap();
+}
+
+#[test]
 fn k2_a_key_with_another_role_is_refused() {
     let (mut scene, root, intermediate, own) = uploaded();
     let below = key(Algorithm::EcdsaP256, 2);

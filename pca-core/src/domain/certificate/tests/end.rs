@@ -151,11 +151,18 @@ fn c7_certificates_end_with_their_ca() {
 }
 
 #[test]
-fn c7_a_compromised_ca_key_is_not_the_holders() {
+fn a2_c7_certificates_end_with_the_reason_of_their_ca() {
     let (story, issued) = with_certificate();
-    let story = reset(story, RevocationReason::KeyCompromise);
+    let mut story = reset(story, RevocationReason::KeyCompromise);
     let Status::Revoked { reason, with_ca, .. } = status(&story, issued.id) else { panic!() };
-    assert_eq!((reason, with_ca), (RevocationReason::CaCompromise, true));
+    assert_eq!(
+        (reason, with_ca),
+        (RevocationReason::KeyCompromise, true),
+        "as on the CRL: cACompromise is for CAs only"
+    );
+    story.run(&revoke(issued.id, RevocationReason::KeyCompromise));
+    let Status::Revoked { reason, with_ca, .. } = status(&story, issued.id) else { panic!() };
+    assert_eq!((reason, with_ca), (RevocationReason::KeyCompromise, false), "the holder's own key is still news");
 }
 
 #[test]
@@ -171,6 +178,19 @@ fn c7_a_hold_ends_with_the_ca_and_an_earlier_revocation_stands() {
     let revoked = reset(revoked.later(9), RevocationReason::Superseded);
     let reason = RevocationReason::AffiliationChanged;
     assert_eq!(status(&revoked, issued.id), Status::Revoked { reason, at, with_ca: false });
+}
+
+#[test]
+fn c7_what_had_expired_before_its_ca_ended_stays_expired() {
+    let (story, issued) = with_certificate();
+    let last = reset(story.clone().at(issued.not_after), RevocationReason::Superseded);
+    assert!(matches!(status(&last, issued.id), Status::Revoked { with_ca: true, .. }), "in its last second");
+    let mut over = reset(story.at(issued.not_after.plus_secs(1)), RevocationReason::Superseded);
+    assert_eq!(status(&over, issued.id), Status::Expired { not_after: issued.not_after });
+    over = over.later(50);
+    over.run(&revoke(issued.id, RevocationReason::KeyCompromise));
+    let (reason, at) = (RevocationReason::KeyCompromise, over.now());
+    assert_eq!(status(&over, issued.id), Status::Revoked { reason, at, with_ca: false }, "not dated by the CA's end");
 }
 
 #[test]

@@ -2,7 +2,11 @@
 
 use super::*;
 use crate::domain::Event;
+use crate::domain::event::KeyAbandoned;
 use crate::domain::key::{ConfirmKeyDestroyed, KeyState};
+use crate::domain::testing::reasons;
+use crate::keys::KeyId;
+use crate::log::Revision;
 
 fn confirm(issued: &Issued) -> ConfirmKeyDestroyed {
     ConfirmKeyDestroyed { key: issued.key.clone().unwrap() }
@@ -133,4 +137,29 @@ fn k4_keys_for_data_encryption_have_no_retention() {
     story.run(&deliver(issued.id));
     story.run(&RemoveCertificate { id: issued.id });
     story.run(&confirm(&issued));
+}
+
+#[test]
+fn k3_a_key_that_was_given_up_makes_no_certificate() {
+    let mut story = Story::issuing(10);
+    let request = IssueCertificate::server(story.intermediate(), ["oa.example"]);
+    let context = story.context();
+    let id = |ordinal| KeyId::derive(&context.commit, ordinal);
+    // Nobody has looked at the key: it is claimed as new.
+    let (_, guards, _) = story.decide(&request, &context).unwrap();
+    assert_eq!(guards[&crate::domain::stream::key(&id(0))], Revision::ZERO);
+    assert!(story.world().get(&crate::domain::stream::key(&id(0))).is_none(), "and not loaded");
+
+    let mut story = story.and(KeyAbandoned { key: id(0) });
+    let refusal = story.decide(&request, &context).unwrap_err();
+    assert_eq!(reasons(&refusal), ["K3 key-spent"]);
+    assert!(refusal.to_string().contains("another idempotency key"), "{refusal}");
+    story.run(&request);
+
+    let mut story = story.and(KeyAbandoned { key: id(2) });
+    let bulk = IssueAtomically { requests: vec![request; 3] };
+    let refusal = story.decide(&bulk, &context).unwrap_err();
+    let told: Vec<&str> = refusal.broken().iter().map(|broken| &broken.message()[..10]).collect();
+    assert_eq!((reasons(&refusal).len(), told), (2, vec!["request 1:", "request 3:"]), "{refusal}");
+    story.run(&bulk);
 }

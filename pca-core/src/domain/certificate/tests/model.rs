@@ -28,6 +28,8 @@ fn step() -> impl Strategy<Value = Step> {
 #[derive(Debug, Default)]
 struct Paper {
     own: Option<RevocationReason>,
+    /// Its CA was reset, and whether it ended with it: not if it had expired before.
+    reset: bool,
     with_ca: bool,
     removed: bool,
     days: i64,
@@ -56,7 +58,7 @@ impl Paper {
             Step::Revoke(_) => final_own.is_none() && !self.with_ca,
             Step::Release => self.own == Some(CertificateHold) && !self.with_ca,
             Step::Remove => !self.removed && matches!(self.status(), "revoked" | "expired"),
-            Step::Reset => !self.with_ca,
+            Step::Reset => !self.reset,
             Step::Wait(_) => true,
         };
         match step {
@@ -64,7 +66,7 @@ impl Paper {
             Step::Revoke(reason) => self.own = Some(reason),
             Step::Release => self.own = None,
             Step::Remove => self.removed = true,
-            Step::Reset => self.with_ca = true,
+            Step::Reset => (self.reset, self.with_ca) = (true, self.days < 90),
             Step::Wait(days) => self.days += days,
         }
         allowed
