@@ -135,7 +135,9 @@ async fn atomic(global: &Global, ca: CaId, source: Source, out: Option<&Path>) -
         if count > KEPT {
             continue;
         }
-        bad.extend(line.gate.reasons(&[]).into_iter().map(|broken| (number, of_line(number, &broken, broken.message()))));
+        bad.extend(
+            line.gate.reasons(&[]).into_iter().map(|broken| (number, of_line(number, &broken, broken.message()))),
+        );
         if line.readable {
             requests.push(line.request);
             numbers.push(number);
@@ -220,10 +222,8 @@ async fn rehearse(global: &Global, ca: CaId, source: Source) -> Outcome {
             refused.push(json!({ "line": number, "refused": broken.iter().map(broken_json).collect::<Vec<_>>() }));
         }
     }
-    let text = format!(
-        "nothing is changed; {granted} certificates would be issued and {} requests refused",
-        refused.len()
-    );
+    let text =
+        format!("nothing is changed; {granted} certificates would be issued and {} requests refused", refused.len());
     Ok(Answer::new(json!({ "dry_run": true, "issued": granted, "refused": refused.len(), "lines": refused }), text))
 }
 

@@ -4,7 +4,6 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use pca_core::delivery::{DeliveredFile, DeliveredKey, Format, Options};
-use pca_core::domain::certificate::DeliverKey;
 use pca_core::service::{Download, Downloaded};
 use serde_json::json;
 
@@ -42,7 +41,11 @@ pub async fn download(global: &Global, args: DownloadArgs) -> Outcome {
     let is_key = download.options.with_key && matches!(download.subject, Downloaded::Certificate(_));
     let delivered = if is_key {
         let shop = Shop::working(global).await?;
-        let delivered = match probe(&shop, &args.out, &download).await {
+        let prepared = match probe(&shop, &args.out, &download).await {
+            Ok(()) => make_directory(&args.out),
+            Err(failure) => Err(failure),
+        };
+        let delivered = match prepared {
             Ok(()) => shop.pca.download(&download, &shop.call).await.map_err(Failure::from),
             Err(failure) => Err(failure),
         };
@@ -82,15 +85,9 @@ pub async fn download(global: &Global, args: DownloadArgs) -> Outcome {
 /// Tells what stands against a download, or what it would record; hands nothing out.
 async fn rehearse(global: &Global, gate: Gate, download: &Download) -> Outcome {
     let shop = Shop::asking(global).await?;
-    if let (Downloaded::Certificate(id), true) = (&download.subject, download.options.with_key) {
-        let command = DeliverKey {
-            id: *id,
-            format: download.format.name().into(),
-            recipient: download.recipient.clone(),
-            unencrypted: download.options.plain_key,
-            destroy_after: download.destroy_key,
-        };
-        return crate::shop::preview(global, gate, &command).await;
+    if download.options.with_key {
+        let previewed = shop.pca.preview_download(download, &shop.call).await;
+        return judge(gate, previewed).map(|preview| crate::output::dry_run(&preview));
     }
     let delivered = shop.pca.download(download, &shop.call).await;
     let delivered = judge(gate, delivered)?;
@@ -115,7 +112,7 @@ fn expected(id: &str, download: &Download) -> Vec<String> {
     names
 }
 
-/// Nothing is overwritten, and the directory can be written to.
+/// Nothing is overwritten, and the directory can be written to or made; nothing is made yet.
 fn check(directory: &Path, names: &[String]) -> Result<(), Failure> {
     for name in names {
         let path = directory.join(name);
@@ -123,24 +120,25 @@ fn check(directory: &Path, names: &[String]) -> Result<(), Failure> {
             return Err(there(&path));
         }
     }
-    make_directory(directory)?;
-    let trial = directory.join(format!(".pca-trial-{}", std::process::id()));
+    // What is there of the way to it shows whether the rest can be made.
+    let there = directory.ancestors().find(|path| *path != Path::new("") && std::fs::symlink_metadata(path).is_ok());
+    let there = there.unwrap_or(Path::new("."));
+    let trial = there.join(format!(".pca-trial-{}", std::process::id()));
     let tried = file::create(&trial, b"", 0o600).and_then(|()| std::fs::remove_file(&trial));
-    tried.map_err(|error| Failure::file("writing into", directory, &error))
+    tried.map_err(|error| Failure::file("writing into", there, &error))
 }
 
-/// Looks with a download without the key whether the files beside it are in the way.
+/// Looks whether the rules allow the download of a key, and with one without the key whether the files beside it are in
+/// the way.
 async fn probe(shop: &Shop, directory: &Path, download: &Download) -> Result<(), Failure> {
+    shop.pca.preview_download(download, &shop.call).await?;
     if !matches!(download.format, Format::Pem | Format::Der) {
         return Ok(());
     }
     let mut keyless = download.clone();
     keyless.options = Options::default();
-    // What stands against the download is told by the download itself.
-    match shop.pca.download(&keyless, &shop.call).await {
-        Ok(delivered) => unwritten(directory, &delivered.files).map(drop),
-        Err(_) => Ok(()),
-    }
+    let delivered = shop.pca.download(&keyless, &shop.call).await?;
+    unwritten(directory, &delivered.files).map(drop)
 }
 
 /// The files that are not there yet. One that is there with the same octets and no secret is left as it is, such as an

@@ -534,7 +534,7 @@ fn the_key_of_a_holder_ends_at_the_delivery_that_asks_for_it() {
         assert!(pollster::block_on(site.keys.export(&key)).is_err());
         let refused = site.pca.download(&download, &by()).unwrap_err();
         assert!(matches!(refused, Error::Refused(_)), "{refused}");
-        assert_eq!(reasons(&refused), ["A1 no-private-key"]);
+        assert_eq!(reasons(&refused), ["K4 key-destroyed"]);
         site.check();
     }
 }

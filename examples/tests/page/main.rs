@@ -12,6 +12,7 @@
 )]
 
 mod bulk;
+mod download;
 mod history;
 mod kit;
 mod lifecycle;

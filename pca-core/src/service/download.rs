@@ -2,17 +2,17 @@
 
 use secrecy::SecretString;
 
-use crate::delivery::{self, Bundle, DeliveredKey, Delivery, Format, Kind, Options, Salts};
+use crate::delivery::{self, Bundle, DeliveredKey, Delivery, DeliveryError, Format, Kind, Options, Salts};
 use crate::domain::ca::{Ca, Generation};
 use crate::domain::certificate::DeliverKey;
 use crate::domain::event::Der;
 use crate::domain::key::ConfirmKeyDestroyed;
-use crate::domain::{BrokenRule, CaId, Desk, Halt, Objections, Rule};
+use crate::domain::{BrokenRule, CaId, Command as _, Desk, Halt, Objections, Rule};
 use crate::keys::KeyId;
 use crate::x509::{CertificateId, Profile};
 
 use super::session::inconsistent;
-use super::{Call, Error, Pca};
+use super::{Call, Error, Pca, Preview};
 
 const A1: Rule = Rule::new("A1");
 
@@ -60,6 +60,17 @@ impl Download {
         self
     }
 
+    /// What is recorded of the key.
+    fn delivers(&self, id: CertificateId) -> DeliverKey {
+        DeliverKey {
+            id,
+            format: self.format.name().into(),
+            recipient: self.recipient.clone(),
+            unencrypted: self.options.plain_key,
+            destroy_after: self.destroy_key,
+        }
+    }
+
     fn of(subject: Downloaded, format: Format) -> Self {
         Self { subject, format, options: Options::default(), recipient: String::new(), destroy_key: false }
     }
@@ -98,42 +109,22 @@ impl Pca {
     }
 
     async fn try_download(&self, download: &Download, call: &Call) -> Result<Delivery, Error> {
-        let chain = match &download.subject {
-            Downloaded::Certificate(id) => self.question(|desk, _| certificate_chain(desk, id)).await?,
-            Downloaded::Ca(ca) => self.question(|desk, _| ca_chain(desk, ca)).await?,
-        };
-        let wants_key = download.options.with_key;
-        let key = match (&chain.key, wants_key) {
+        self.preview_download(download, call).await?;
+        let chain = self.chain(&download.subject).await?;
+        let key = match (&chain.key, download.options.with_key) {
             (Some(key), true) => Some(self.inner.keys.export(key).await?),
             _ => None,
         };
-        let mut objections = Objections::new();
-        let bundle = chain.bundle(key);
-        let bundle = match bundle {
-            Ok(bundle) => bundle,
-            Err(error) => return Err(Error::Refused(BrokenRule::from(error).into())),
-        };
-        objections.extend(
-            delivery::objections(&bundle, download.format, &download.options).into_iter().map(BrokenRule::from),
-        );
-        objections.verdict()?;
+        let bundle = chain.bundle(key).map_err(refused)?;
         let mut random = [0; Salts::OCTETS];
         self.inner.entropy.fill(&mut random)?;
         let salts = Salts::from_random(random);
-        let delivery = delivery::deliver(&bundle, download.format, &download.options, salts)
-            .map_err(|error| Error::Refused(BrokenRule::from(error).into()))?;
+        let delivery = delivery::deliver(&bundle, download.format, &download.options, salts).map_err(refused)?;
         if delivery.key != DeliveredKey::None {
             let Downloaded::Certificate(id) = &download.subject else {
                 return Err(inconsistent("a CA's key was about to be handed out"));
             };
-            let command = DeliverKey {
-                id: *id,
-                format: download.format.name().into(),
-                recipient: download.recipient.clone(),
-                unencrypted: delivery.key == DeliveredKey::Plain,
-                destroy_after: download.destroy_key,
-            };
-            let delivered = self.execute(command, call).await?.answer;
+            let delivered = self.execute(download.delivers(*id), call).await?.answer;
             if delivered.destroy_after
                 && let Err(error) = self.end_key(delivered.key, call).await
             {
@@ -144,14 +135,65 @@ impl Pca {
         Ok(delivery)
     }
 
+    /// Tells what a download would record, or every rule that it would break: those of the delivery and those of the key
+    /// (rules A1, K4, K5, L4). No key leaves the key store, and nothing is made. Without a key there is no event.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with every broken rule, or trouble of a store.
+    pub async fn preview_download(&self, download: &Download, call: &Call) -> Result<Preview, Error> {
+        let mut objections = Objections::new();
+        let mut preview = Preview { events: Vec::new(), moved: Vec::new(), read: Vec::new() };
+        if let (Downloaded::Certificate(id), true) = (&download.subject, download.options.with_key) {
+            let command = download.delivers(*id);
+            match self.preview(&command, call).await {
+                Ok(found) => preview = found,
+                // What stands against it now did not when it was recorded.
+                Err(Error::Refused(_)) if self.is_repeat(&command, call).await? => {}
+                Err(Error::Refused(refusal)) => objections.extend(refusal.broken().iter().cloned()),
+                Err(other) => return Err(other),
+            }
+        }
+        match self.chain(&download.subject).await {
+            Ok(chain) => {
+                let bundle = chain.bundle(None).map_err(refused)?;
+                let found = delivery::objections(&bundle, download.format, &download.options);
+                // Whether there is a key to hand out is told by the rules of its delivery.
+                let found = found.into_iter().filter(|error| !matches!(error, DeliveryError::NoPrivateKey { .. }));
+                objections.extend(found.map(BrokenRule::from));
+            }
+            // Told by the rules of the key's delivery.
+            Err(Error::Refused(_)) if !objections.is_empty() => {}
+            Err(other) => return Err(other),
+        }
+        objections.verdict()?;
+        Ok(preview)
+    }
+
+    /// Whether the same was recorded before under the same idempotency key (rule O6).
+    async fn is_repeat(&self, command: &DeliverKey, call: &Call) -> Result<bool, Error> {
+        let identity = self.identify(DeliverKey::NAME, &command.canonical(), call)?;
+        Ok(self.landed_meanwhile(&identity, call).await?.is_some())
+    }
+
+    async fn chain(&self, subject: &Downloaded) -> Result<Chain, Error> {
+        match subject {
+            Downloaded::Certificate(id) => self.question(|desk, _| certificate_chain(desk, id)).await,
+            Downloaded::Ca(ca) => self.question(|desk, _| ca_chain(desk, ca)).await,
+        }
+    }
+
     async fn end_key(&self, key: KeyId, call: &Call) -> Result<(), Error> {
         self.inner.keys.destroy(&key).await?;
         self.execute(ConfirmKeyDestroyed { key }, &call.unkeyed()).await.map(drop)
     }
 }
 
+fn refused(error: DeliveryError) -> Error {
+    Error::Refused(BrokenRule::from(error).into())
+}
+
 impl Chain {
-    fn bundle(&self, key: Option<crate::keys::PrivateKey>) -> Result<Bundle, delivery::DeliveryError> {
+    fn bundle(&self, key: Option<crate::keys::PrivateKey>) -> Result<Bundle, DeliveryError> {
         let mut bundle = Bundle::new(&self.id, self.kind, self.certificate.as_bytes())?
             .with_intermediates(self.intermediates.iter().map(Der::as_bytes))?;
         if let Some(root) = &self.root {
@@ -194,6 +236,9 @@ fn certificate_chain(desk: &Desk<'_>, id: &CertificateId) -> Result<Chain, Halt>
 
 fn ca_chain(desk: &Desk<'_>, id: &CaId) -> Result<Chain, Halt> {
     let ca = desk.ca(id)?;
+    if ca.bought().is_none() {
+        return Err(Halt::Refused(BrokenRule::new(A1, "unknown-ca", format!("{id} is no CA of this log")).into()));
+    }
     let Some(generation) = ca.generation().or(ca.ended().last().map(|ended| &ended.generation)) else {
         let message = format!("{id} has no certificate yet; enable it first");
         return Err(Halt::Refused(BrokenRule::new(A1, "no-certificate", message).into()));

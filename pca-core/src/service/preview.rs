@@ -4,6 +4,7 @@ use crate::domain::event::Event;
 use crate::domain::{Command, Refusal};
 use crate::log::{Revision, StreamId};
 
+use super::execute::reused;
 use super::session::Session;
 use super::{Call, Error, Pca, time};
 
@@ -40,6 +41,10 @@ impl Pca {
         let inner = &*self.inner;
         inner.authorizer.authorize(&call.actor, C::NAME, command.about()).map_err(Refusal::from)?;
         let identity = self.identify(C::NAME, &command.canonical(), call)?;
+        if call.chosen_commit().is_some() {
+            // A repeat is shown as it would be decided now; a key that another request used is refused (rule O6).
+            inner.store.receipt(identity.commit, identity.request).await.map_err(reused)?;
+        }
         let head = inner.store.head().await?;
         let clock = call.now.unwrap_or_else(|| inner.clock.now());
         let time = time::decided_at(clock, &head);
