@@ -13,11 +13,16 @@ pub(super) struct Block {
     pub(super) octets: Option<Zeroizing<Vec<u8>>>,
 }
 
-/// Every complete block of a text; what stands outside of blocks is comment.
+/// The most blocks that are looked at; each costs the wiping of as much memory as the text has (rule G4).
+const MAX_BLOCKS: usize = 64;
+
+/// The complete blocks of a text, at most 64; what stands outside of blocks is comment.
 pub(super) fn read(text: &str) -> Vec<Block> {
     let mut blocks = Vec::new();
     let mut lines = text.lines();
-    while let Some(line) = lines.next() {
+    while blocks.len() < MAX_BLOCKS
+        && let Some(line) = lines.next()
+    {
         let Some(label) = boundary(line, "-----BEGIN ") else { continue };
         let mut body = Zeroizing::new(String::with_capacity(text.len()));
         let mut encrypted_legacy = false;

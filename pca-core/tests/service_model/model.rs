@@ -9,15 +9,15 @@ use pca_core::domain::order::ServiceTerm;
 use pca_core::log::Timestamp;
 use pca_core::x509::Validity;
 
-pub const DAY: i64 = 86_400;
-pub const BEGIN: Timestamp = Timestamp::from_secs(1_767_225_600);
+pub(crate) const DAY: i64 = 86_400;
+pub(crate) const BEGIN: Timestamp = Timestamp::from_secs(1_767_225_600);
 /// For how long CAs are bought, in months, and enabled, in years; the latter is clamped.
-pub const TERM: u32 = 18;
-pub const YEARS: u32 = 4;
+pub(crate) const TERM: u32 = 18;
+pub(crate) const YEARS: u32 = 4;
 
 /// A step. Numbers say which one of what is there, modulo how many there are.
 #[derive(Clone, Debug)]
-pub enum Step {
+pub(crate) enum Step {
     Wait { seconds: i64 },
     BuyRoot,
     BuyIntermediate { ca: usize },
@@ -43,14 +43,14 @@ pub enum Step {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
+pub(crate) enum Reason {
     Hold,
     Superseded,
     KeyCompromise,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub(crate) enum State {
     NotEnabled,
     Enabled,
     Disabled,
@@ -61,7 +61,7 @@ pub enum State {
 }
 
 #[derive(Clone, Debug)]
-pub struct Ca {
+pub(crate) struct Ca {
     pub root: Option<usize>,
     pub bundled: bool,
     pub state: State,
@@ -75,7 +75,7 @@ pub struct Ca {
 }
 
 #[derive(Clone, Debug)]
-pub struct Certificate {
+pub(crate) struct Certificate {
     pub ca: usize,
     pub generation: usize,
     pub not_after: Timestamp,
@@ -86,7 +86,7 @@ pub struct Certificate {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
+pub(crate) enum Status {
     Valid,
     OnHold,
     Revoked,
@@ -94,21 +94,21 @@ pub enum Status {
 }
 
 #[derive(Clone, Debug)]
-pub enum Purchase {
+pub(crate) enum Purchase {
     Root { root: usize, intermediate: usize },
     Intermediate { ca: usize },
     Quota { root: usize, lot: usize },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OrderState {
+pub(crate) enum OrderState {
     Placed,
     Requested,
     Refunded,
 }
 
 #[derive(Clone, Debug)]
-pub struct Order {
+pub(crate) struct Order {
     pub purchase: Purchase,
     pub placed_at: Timestamp,
     pub state: OrderState,
@@ -116,7 +116,7 @@ pub struct Order {
 
 /// Units with one origin: in a root's pool, or at intermediates.
 #[derive(Clone, Debug)]
-pub struct Lot {
+pub(crate) struct Lot {
     pub free: bool,
     pub units: u64,
     pub expires: Option<Timestamp>,
@@ -125,7 +125,7 @@ pub struct Lot {
 }
 
 #[derive(Clone, Debug)]
-pub struct Model {
+pub(crate) struct Model {
     /// Whether the vendor's published extras are in force.
     pub extras: bool,
     pub now: Timestamp,

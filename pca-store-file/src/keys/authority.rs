@@ -198,11 +198,13 @@ impl Authorities {
             // First no more signatures, then no more key.
             Some(known) => known.signer = None,
         }
-        for generation in self.pending.into_iter().chain([self.generation]) {
-            self.disk.destroy(&next_name(id, generation))?;
+        // Whatever a passphrase change has left of it, too: an encrypted copy is a key, and the next change would bring
+        // it back.
+        let own = name(id);
+        for file in self.disk.names()?.iter().filter(|file| file.starts_with(&own) && **file != own) {
+            self.disk.destroy(file)?;
         }
-        self.disk.destroy(&format!("{}.tmp", name(id)))?;
-        self.disk.destroy(&name(id))?;
+        self.disk.destroy(&own)?;
         self.known.write().remove(id);
         Ok(())
     }
@@ -219,10 +221,10 @@ impl Authorities {
             self.disk.write(&next_name(&id, generation), pem.as_bytes(), Some(created))?;
         }
         let header = Header::wrap(master, &new, generation, self.log2_cost)?;
-        self.disk.write(NEXT_HEADER, header.to_text().as_bytes(), None)?;
+        // From here on, what is on the disk is only known again when this succeeds: a write that fails may have been done.
         self.pending = Some(generation);
-        // From here on, what is on the disk is only known again when this succeeds.
         self.broken = true;
+        self.disk.write(NEXT_HEADER, header.to_text().as_bytes(), None)?;
         self.disk.rename(NEXT_HEADER, HEADER)?;
         self.generation = generation;
         self.pending = None;
@@ -234,17 +236,19 @@ impl Authorities {
 
     /// Finishes the second half of a change of the passphrase, and removes what an interrupted first half left.
     fn tidy(&self) -> Result<(), KeyError> {
-        for file in self.disk.names()? {
+        let files = self.disk.names()?;
+        for file in &files {
             if file.ends_with(".tmp") {
-                self.disk.destroy(&file)?;
+                self.disk.destroy(file)?;
                 continue;
             }
             let Some((key, generation)) = file.split_once(".next-") else { continue };
             let generation = generation.parse().ok();
-            if generation == Some(self.generation) {
-                self.disk.rename(&file, key)?;
+            // A key that is gone stays gone.
+            if generation == Some(self.generation) && files.iter().any(|file| file == key) {
+                self.disk.rename(file, key)?;
             } else if generation.is_none() || generation != self.pending {
-                self.disk.destroy(&file)?;
+                self.disk.destroy(file)?;
             }
         }
         Ok(())

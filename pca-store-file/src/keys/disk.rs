@@ -30,6 +30,7 @@ impl Disk {
 
     /// Makes the directory, for its owner only.
     pub(super) fn create(&self) -> Result<(), KeyError> {
+        let missing = self.directory.ancestors().take_while(|level| !level.exists()).count();
         let mut builder = fs::DirBuilder::new();
         builder.recursive(true);
         #[cfg(unix)]
@@ -38,6 +39,13 @@ impl Disk {
         #[cfg(unix)]
         fs::set_permissions(&self.directory, std::os::unix::fs::PermissionsExt::from_mode(0o700))
             .map_err(|error| self.failed("closing to others", "", &error))?;
+        // Each level that was made is an entry of the one above.
+        for above in self.directory.ancestors().skip(1).take(missing.max(1)) {
+            let above = if above.as_os_str().is_empty() { std::path::Path::new(".") } else { above };
+            fs::File::open(above)
+                .and_then(|directory| directory.sync_all())
+                .map_err(|error| self.failed("syncing above", "", &error))?;
+        }
         Ok(())
     }
 

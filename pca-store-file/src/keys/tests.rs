@@ -394,6 +394,33 @@ fn after_a_crash_at_any_step_of_changing_the_passphrase_one_of_the_two_opens_eve
 }
 
 #[test]
+fn a_key_that_is_destroyed_amid_a_change_of_the_passphrase_stays_destroyed() {
+    for step in 0..200 {
+        let (directory, store) = new_store();
+        let doomed = make(&store, 0, KeyUse::CertificateAuthority).unwrap();
+        let kept = make(&store, 1, KeyUse::CertificateAuthority).unwrap();
+        store.inner.disk.crash_at(step);
+        let outcome = block_on(store.change_passphrase(secret(NEW)));
+        drop(store);
+        if outcome.is_ok() {
+            return;
+        }
+        let new_opens = open(&directory, NEW).is_ok();
+        let store = open(&directory, if new_opens { NEW } else { OLD }).unwrap();
+        signs(&store, 0, &doomed);
+        block_on(store.destroy(&id(0))).unwrap();
+        block_on(store.change_passphrase(secret(NEW))).unwrap();
+        drop(store);
+        let store = open(&directory, NEW).unwrap();
+        assert_eq!(block_on(store.public_key(&id(0))), Err(KeyError::Absent { id: id(0) }), "{step}");
+        let names = store.inner.disk.names().unwrap();
+        assert!(names.iter().all(|name| !name.starts_with(id(0).as_str())), "{step}: {names:?}");
+        signs(&store, 1, &kept);
+    }
+    panic!("a change takes fewer steps");
+}
+
+#[test]
 fn half_way_a_new_authority_waits_and_a_destroyed_one_is_destroyed_twice() {
     // The first crash after which both passphrases open.
     let (directory, _) = (0..200)

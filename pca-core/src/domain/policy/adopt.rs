@@ -166,7 +166,7 @@ pub enum PolicyJsonError {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::panic)]
+    #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
     use super::*;
 
     fn broken(text: &str) -> Vec<(String, String)> {
