@@ -4,7 +4,7 @@ use std::path::Path;
 
 use clap::CommandFactory as _;
 use pca_core::domain::enterprise::FoundEnterprise;
-use pca_core::domain::policy::{AdoptPolicy, Policy};
+use pca_core::domain::policy::{AdoptPolicy, Policy, PolicyJsonError};
 use pca_core::domain::{BrokenRule, Rule};
 use pca_core::service::{Parts, Pca, Swept};
 use pca_core::x509::Profile;
@@ -79,8 +79,12 @@ pub async fn show_policy(global: &Global) -> Outcome {
 /// `pca policy adopt FILE`
 pub async fn adopt_policy(global: &Global, path: &Path) -> Outcome {
     let octets = file::limited(path, MAX_POLICY)?;
-    let policy: Policy = serde_json::from_slice(&octets)
-        .map_err(|error| Failure::Usage(format!("{} is no policy: {error}", path.display())))?;
+    let no_policy = |error: &dyn std::fmt::Display| Failure::Usage(format!("{} is no policy: {error}", path.display()));
+    let text = std::str::from_utf8(&octets).map_err(|error| no_policy(&error))?;
+    let policy = Policy::from_json(text).map_err(|error| match error {
+        PolicyJsonError::Rule(broken) => Failure::Refused(broken),
+        other => no_policy(&other),
+    })?;
     let shown = policy_answer(&policy)?;
     carry_out(global, Gate::new(), AdoptPolicy { policy }, |_| shown).await
 }

@@ -8,7 +8,7 @@ use pca_core::domain::ca::{
 use pca_core::domain::event::Addresses;
 use pca_core::domain::{BrokenRule, CaId, Rule};
 use pca_core::keys::PrivateKey;
-use pca_core::x509::{ParsedCrl, SubjectFields, check_upload};
+use pca_core::x509::{ParsedCrl, SubjectFields, check_upload, to_pem};
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 
@@ -16,7 +16,7 @@ use crate::args::{AddressArgs, CaArgs, EnableArgs, Global, SubjectArgs, UploadAr
 use crate::exit::{Answer, Failure, Outcome};
 use crate::gate::Gate;
 use crate::shop::{Shop, carry_out};
-use crate::{file, output, pem, secret};
+use crate::{file, output, secret};
 
 const C2: Rule = Rule::new("C2");
 const C3: Rule = Rule::new("C3");
@@ -123,7 +123,7 @@ fn carried(octets: &[u8], key: &PrivateKey) -> Result<VerifiedCrl, BrokenRule> {
 }
 
 fn answer(enabled: &EnabledCa) -> Answer {
-    let (ca, pem) = (&enabled.ca, pem::certificate(enabled.certificate.as_bytes()));
+    let (ca, pem) = (&enabled.ca, to_pem("CERTIFICATE", enabled.certificate.as_bytes()));
     let algorithm = enabled.algorithm.map(|algorithm| algorithm.name());
     let json = json!({
         "ca": ca,

@@ -170,6 +170,9 @@ async fn atomic(global: &Global, ca: CaId, source: Source, out: Option<&Path>) -
     let issued = shop.pca.issue_atomically(command, &shop.call).await;
     bar.finish_and_clear();
     shop.close().await?;
+    if issued.is_err() {
+        report.withdraw();
+    }
     let issued = issued.map_err(|error| match error.refusal().map(Refusal::broken) {
         Some(broken) => Failure::Refused(broken.iter().map(|broken| by_line(broken, &numbers).1).collect()),
         None => error.into(),
@@ -243,7 +246,17 @@ impl Report {
     fn create(path: Option<&Path>) -> Result<Self, Failure> {
         let file = match path {
             Some(path) => {
-                let file = File::create(path).map_err(|error| Failure::file("writing", path, &error))?;
+                let is_device = std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir());
+                let mut options = File::options();
+                // A device or a pipe is written to; a file that is there may be the only account of what was issued.
+                let opened = options.write(true).create_new(!is_device).open(path);
+                let file = opened.map_err(|error| match error.kind() {
+                    std::io::ErrorKind::AlreadyExists => {
+                        let text = "is there already, and nothing is overwritten; choose another file";
+                        Failure::trouble("file", format!("{} {text}", path.display()))
+                    }
+                    _ => Failure::file("writing", path, &error),
+                })?;
                 Some((file, path.to_owned()))
             }
             None => None,
@@ -272,6 +285,15 @@ impl Report {
         let Some((file, path)) = &mut self.file else { return Ok(()) };
         let line = format!("{value}\n");
         file.write_all(line.as_bytes()).map_err(|error| Failure::file("writing", path, &error))
+    }
+
+    /// Nothing is to be told: what was made for it goes.
+    fn withdraw(&mut self) {
+        if let Some((file, path)) = self.file.take()
+            && file.metadata().is_ok_and(|metadata| metadata.is_file())
+        {
+            let _ = std::fs::remove_file(path);
+        }
     }
 
     fn answer(self) -> Outcome {

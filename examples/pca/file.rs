@@ -20,8 +20,11 @@ pub fn limited(path: &Path, most: usize) -> Result<Vec<u8>, Failure> {
 /// Writes a file in place of an older one, whole or not at all.
 pub fn replace(path: &Path, octets: &[u8]) -> Result<(), Failure> {
     let failed = |error: &std::io::Error| Failure::file("writing", path, error);
+    // Behind a link, the file itself is replaced.
+    let real = std::fs::canonicalize(path);
+    let path = real.as_deref().unwrap_or(path);
     // A device or a pipe is written to; a file is replaced.
-    if std::fs::symlink_metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+    if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
         let mut file = OpenOptions::new().write(true).open(path).map_err(|error| failed(&error))?;
         return file.write_all(octets).map_err(|error| failed(&error));
     }

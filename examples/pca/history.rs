@@ -16,7 +16,9 @@ pub async fn log(global: &Global, args: LogArgs) -> Outcome {
     let shop = Shop::asking(global).await?;
     let mut after = match args.after {
         Some(Number::Fits(position)) => Position::new(position),
-        Some(other) => return Err(Failure::Usage(format!("{other:?} is no position of the log"))),
+        Some(Number::Negative(text) | Number::TooLarge(text)) => {
+            return Err(Failure::Usage(format!("`{text}` is no position of the log, which are counted from 1")));
+        }
         None => Position::ZERO,
     };
     let begin = after;
@@ -81,7 +83,8 @@ fn times_for_people(mut json: Value) -> Value {
 
 /// `pca verify`
 pub async fn verify(global: &Global, args: VerifyArgs) -> Outcome {
-    let passphrase = secret::of_store(global)?;
+    // The keys are as they are now: beside an earlier log there is nothing to compare them with.
+    let passphrase = if global.as_of.is_none() { secret::of_store(global)? } else { None };
     let shop = match Shop::asking(global).await {
         Ok(shop) => shop,
         Err(Failure::Trouble { kind: "damaged", message }) => return Ok(damaged(0, 0, None, vec![message])),
@@ -94,8 +97,9 @@ pub async fn verify(global: &Global, args: VerifyArgs) -> Outcome {
     };
     let (mut chain, mut rules, mut faults) = (Verifier::default(), DomainVerifier::default(), Vec::new());
     let mut ledger = KeyLedger::default();
-    let mut seen = expected == Some(Digest::ZERO);
     let total = shop.pca.store().head().await?.position.get();
+    // Before its first commit the head of a log is zero: of a log with commits that says nothing.
+    let mut seen = expected == Some(Digest::ZERO) && total == 0;
     let bar = output::progress(Some(total), "verifying {bar:40} {pos}/{len} events, {eta} left");
     let mut after = Position::ZERO;
     loop {

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use pca_core::domain::certificate::{IssueCertificate, Issued, KeySource, NameRequest, ReleaseHold, RevokeCertificate};
+use pca_core::domain::certificate::{
+    IssueCertificate, Issued, KeySource, NameRequest, ReleaseHold, RevokeCertificate, Status, effective_status,
+};
 use pca_core::domain::event::Holder;
 use pca_core::domain::{BrokenRule, Rule};
 use pca_core::x509::{MAX_CERTIFICATE, MAX_PEM, Profile, VerifiedCsr};
@@ -139,9 +141,33 @@ pub async fn revoke(global: &Global, args: RevokeArgs) -> Outcome {
 pub async fn unhold(global: &Global, certificate: &str) -> Outcome {
     let mut gate = Gate::new();
     let id = gate.certificate(certificate, "A2");
-    carry_out(global, gate, ReleaseHold { id }, |released| {
-        let id = released.id.to_string();
-        Answer::new(json!({ "certificate": id, "status": "valid" }), format!("{id} is believed again"))
-    })
-    .await
+    let command = ReleaseHold { id };
+    if !gate.is_open() || global.dry_run {
+        return preview(global, gate, &command).await;
+    }
+    let shop = Shop::working(global).await?;
+    let released = match shop.pca.execute(command, &shop.call).await {
+        Ok(done) => {
+            // Whose hold is lifted may have expired meanwhile, or have ended with its CA.
+            let at = done.receipt.time;
+            let status = shop.pca.question(|desk, _| {
+                let certificate = desk.certificate(&id)?;
+                Ok(match certificate.issued() {
+                    Some(issued) => effective_status(certificate, desk.ca(&issued.ca)?, at),
+                    None => Status::Unknown,
+                })
+            });
+            let status = status.await;
+            told(done);
+            status.map_err(Failure::from)
+        }
+        Err(error) => Err(error.into()),
+    };
+    shop.close().await?;
+    let (id, status) = (id.to_string(), released?);
+    let text = match status {
+        Status::Valid => format!("{id} is believed again"),
+        other => format!("the hold of {id} is lifted; it {other}"),
+    };
+    Ok(Answer::new(json!({ "certificate": id, "status": status.name() }), text))
 }

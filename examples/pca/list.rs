@@ -1,14 +1,14 @@
 //! Lists: CAs as a tree, certificates, orders, quota.
 
 use pca_core::domain::quota::Columns;
-use pca_core::projection::inventory::{CaEntry, CertificateEntry, CertificateStatus};
+use pca_core::log::Position;
+use pca_core::projection::inventory::{CaEntry, CaStatus, CertificateEntry, CertificateStatus};
 use pca_core::projection::{CertificateFilter, Inventory, Orders, QuotaLedger};
 use serde_json::{Value, json};
 
 use crate::args::{Global, ListArgs, ListKind};
 use crate::exit::{Answer, Failure, Outcome};
 use crate::output::{bar, csv, day, state, table};
-use crate::replay::replayed;
 use crate::shop::Shop;
 use crate::view;
 
@@ -59,6 +59,9 @@ fn check(args: &ListArgs) -> Result<(), Failure> {
     if known.contains(&status) {
         return Ok(());
     }
+    if known.is_empty() {
+        return Err(Failure::Usage("quota has no status; leave --status out".into()));
+    }
     Err(Failure::Usage(format!("`{status}` is no status of what is listed; known are {}", known.join(", "))))
 }
 
@@ -67,8 +70,8 @@ fn contains(text: &str, part: &Option<String>) -> bool {
 }
 
 async fn cas(shop: &Shop, args: &ListArgs) -> Result<Listed, Failure> {
-    let inventory: Inventory = replayed(&shop.pca).await?;
-    let ledger: QuotaLedger = replayed(&shop.pca).await?;
+    let inventory: Inventory = shop.pca.project(Position::MAX).await?;
+    let ledger: QuotaLedger = shop.pca.project(Position::MAX).await?;
     let wants_removed = args.status.as_deref() == Some("removed");
     let limit = args.expires_within.map(|span| shop.now.plus_secs(span.seconds));
     let digits = |text: &str| text.replace(':', "").to_ascii_lowercase();
@@ -79,7 +82,10 @@ async fn cas(shop: &Shop, args: &ListArgs) -> Result<Listed, Failure> {
                 .and_then(|certificate| certificate.subject.as_deref())
                 .is_some_and(|subject| contains(subject, &args.name));
         named
-            && args.status.as_deref().is_none_or(|status| entry.status.name() == status)
+            && match args.status.as_deref() {
+                Some(status) => entry.status.name() == status,
+                None => entry.status != CaStatus::Removed,
+            }
             && args
                 .serial
                 .as_deref()
@@ -169,7 +175,7 @@ fn line(entry: &CaEntry) -> String {
 }
 
 async fn certificates(shop: &Shop, args: &ListArgs) -> Result<Listed, Failure> {
-    let inventory: Inventory = replayed(&shop.pca).await?;
+    let inventory: Inventory = shop.pca.project(Position::MAX).await?;
     let removed = args.status.as_deref() == Some("removed");
     let filter = CertificateFilter {
         name: args.name.clone(),
@@ -240,7 +246,7 @@ async fn certificates(shop: &Shop, args: &ListArgs) -> Result<Listed, Failure> {
 }
 
 async fn orders(shop: &Shop, args: &ListArgs) -> Result<Listed, Failure> {
-    let orders: Orders = replayed(&shop.pca).await?;
+    let orders: Orders = shop.pca.project(Position::MAX).await?;
     let wanted = args.status.as_deref();
     let found: Vec<_> = orders
         .entries()
@@ -274,7 +280,7 @@ async fn orders(shop: &Shop, args: &ListArgs) -> Result<Listed, Failure> {
 }
 
 async fn quota(shop: &Shop, _: &ListArgs) -> Result<Listed, Failure> {
-    let ledger: QuotaLedger = replayed(&shop.pca).await?;
+    let ledger: QuotaLedger = shop.pca.project(Position::MAX).await?;
     let mut json = Vec::new();
     let mut text = String::new();
     for line in ledger.roots(shop.now) {

@@ -103,7 +103,7 @@ pub async fn refund(global: &Global, args: RefundArgs) -> Outcome {
     let mut gate = Gate::new();
     let order = gate.order(&args.order, if args.returned || args.declined.is_some() { "R5" } else { "R1" });
     if args.eligible {
-        return eligible(global, gate, &order).await;
+        return eligible(global, gate, &order, &args.order).await;
     }
     if args.returned {
         return carry_out(global, gate, ReturnRefund { order }, step).await;
@@ -126,7 +126,7 @@ fn step(step: RefundStep) -> Answer {
     Answer::new(json!({ "order": order, "state": state }), text)
 }
 
-async fn eligible(global: &Global, gate: Gate, order: &pca_core::domain::OrderId) -> Outcome {
+async fn eligible(global: &Global, gate: Gate, order: &pca_core::domain::OrderId, given: &str) -> Outcome {
     let shop = Shop::asking(global).await?;
     let question = shop.pca.question(|desk, now| {
         let state = desk.order(order)?.placed().map(|placed| placed.state);
@@ -141,13 +141,13 @@ async fn eligible(global: &Global, gate: Gate, order: &pca_core::domain::OrderId
         )),
         RefundEligibility::NotEligible { until, broken } => {
             let broken = gate.reasons(&broken);
-            let mut text = format!("the refund of {order} cannot be requested:\n");
+            let mut text = format!("the refund of {given} cannot be requested:\n");
             for broken in &broken {
                 text.push_str(&format!("  {:<3} {}\n", broken.rule().number(), broken.message()));
             }
             let until = until.map(|until| until.to_string());
             let reasons: Vec<_> = broken.iter().map(broken_json).collect();
-            let json = json!({ "order": order, "state": state, "eligible": false, "until": until, "refused": reasons });
+            let json = json!({ "order": given, "state": state, "eligible": false, "until": until, "refused": reasons });
             Ok(Answer::with_code(json, text, REFUSED))
         }
         _ => Err(Failure::trouble("store", "the answer is of a kind that this program does not know")),

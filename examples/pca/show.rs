@@ -1,15 +1,15 @@
 //! One thing in full.
 
 use pca_core::domain::{CaId, OrderId};
+use pca_core::log::Position;
 use pca_core::projection::{Inventory, Orders, QuotaLedger};
-use pca_core::x509::CertificateId;
+use pca_core::x509::{CertificateId, to_pem};
 use serde_json::Value;
 
 use crate::args::Global;
 use crate::exit::{Answer, Failure, Outcome};
-use crate::replay::replayed;
 use crate::shop::Shop;
-use crate::{output, pem, view};
+use crate::{output, view};
 
 /// `pca show ID`
 pub async fn show(global: &Global, id: &str) -> Outcome {
@@ -21,25 +21,31 @@ pub async fn show(global: &Global, id: &str) -> Outcome {
         return show_certificate(&shop, &certificate).await;
     }
     if let Ok(order) = id.parse::<OrderId>() {
-        let orders: Orders = replayed(&shop.pca).await?;
+        let orders: Orders = shop.pca.project(Position::MAX).await?;
         return match orders.order(&order) {
             Some(entry) => Ok(told(view::order(entry), "")),
-            None => Err(unknown("O6", format!("{order} was never placed"))),
+            None => Err(unknown("O2", format!("{order} was never placed"))),
         };
     }
     let id: String = id.chars().filter(|c| !c.is_control()).take(80).collect();
-    Err(unknown("A6", format!("`{id}` is no id: ca_…, crt_… and ord_… can be shown")))
+    let rule = match id.as_str() {
+        id if id.starts_with("crt_") => "I2",
+        id if id.starts_with("ord_") => "O2",
+        _ => "C1",
+    };
+    Err(unknown(rule, format!("`{id}` is no id: ca_…, crt_… and ord_… can be shown")))
 }
 
 async fn show_ca(shop: &Shop, id: &CaId) -> Outcome {
-    let inventory: Inventory = replayed(&shop.pca).await?;
-    let ledger: QuotaLedger = replayed(&shop.pca).await?;
+    let inventory: Inventory = shop.pca.project(Position::MAX).await?;
+    let ledger: QuotaLedger = shop.pca.project(Position::MAX).await?;
     let Some(entry) = inventory.ca_entry(id, shop.now) else {
         return Err(unknown("C1", format!("nobody has bought {id}")));
     };
     let mut json = view::ca(&entry, &ledger, shop.now);
     let ca = inventory.ca(id);
-    let pem = ca.and_then(|ca| ca.generation()).map(|generation| pem::certificate(generation.certificate.as_bytes()));
+    let pem =
+        ca.and_then(|ca| ca.generation()).map(|generation| to_pem("CERTIFICATE", generation.certificate.as_bytes()));
     if let (Value::Object(fields), Some(ca)) = (&mut json, ca) {
         let addresses = ca.addresses();
         fields.insert("intermediates".into(), ca.intermediates().iter().map(CaId::as_str).collect::<Vec<_>>().into());
@@ -52,14 +58,14 @@ async fn show_ca(shop: &Shop, id: &CaId) -> Outcome {
 }
 
 async fn show_certificate(shop: &Shop, id: &CertificateId) -> Outcome {
-    let inventory: Inventory = replayed(&shop.pca).await?;
+    let inventory: Inventory = shop.pca.project(Position::MAX).await?;
     if let Some(entry) = inventory.certificate(id) {
         let mut json = view::certificate(entry, &inventory, shop.now);
         let der = shop
             .pca
             .question(|desk, _| Ok(desk.certificate(id)?.issued().map(|issued| issued.certificate.clone())))
             .await?;
-        let pem = der.map(|der| pem::certificate(der.as_bytes()));
+        let pem = der.map(|der| to_pem("CERTIFICATE", der.as_bytes()));
         if let Value::Object(fields) = &mut json {
             fields.insert("certificate_pem".into(), pem.clone().into());
         }
@@ -69,7 +75,7 @@ async fn show_certificate(shop: &Shop, id: &CertificateId) -> Outcome {
     let owner = inventory.cas().find(|ca| ca.generation().is_some_and(|generation| generation.id == *id));
     match owner.and_then(|ca| ca.id()) {
         Some(ca) => show_ca(shop, ca).await,
-        None => Err(unknown("A6", format!("nobody issued {id}"))),
+        None => Err(unknown("I2", format!("nobody issued {id}"))),
     }
 }
 

@@ -104,7 +104,7 @@ pub struct BulkArgs {
     /// All or nothing, in one commit
     #[arg(long)]
     pub atomic: bool,
-    /// Where the answers go, one line a request, each once its certificate is durable; replaced if it is there
+    /// Where the answers go, one line a request, each once its certificate is durable; nothing is overwritten
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
 }

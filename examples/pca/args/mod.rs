@@ -61,7 +61,7 @@ pub struct Global {
     #[arg(long, global = true)]
     pub dry_run: bool,
     /// Answer a question as it would have been answered then: a position of the log, or a time (RFC 3339)
-    #[arg(long, global = true, value_name = "POSITION|TIME")]
+    #[arg(long, global = true, value_name = "POSITION|TIME", allow_negative_numbers = true)]
     pub as_of: Option<AsOf>,
     /// As whom you act; recorded beside the operating system's user
     #[arg(long, global = true, value_name = "NAME")]

@@ -68,7 +68,7 @@ pub struct LogArgs {
     #[arg(long)]
     pub follow: bool,
     /// Only what is behind this position
-    #[arg(long, value_name = "POSITION")]
+    #[arg(long, value_name = "POSITION", allow_negative_numbers = true)]
     pub after: Option<Number>,
 }
 

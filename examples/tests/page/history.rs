@@ -205,6 +205,12 @@ fn a_policy_is_shown_adopted_and_refused() {
     assert_eq!(desk.yes(&["policy", "show", "--as-of", "2"])["free_certificates"], 10);
     desk.write("bad.json", "{\"backdate_seconds\": 99999}");
     assert_eq!(desk.run(&["policy", "adopt", "bad.json"]).code, 1);
+    desk.write("below.json", "{\"backdate_seconds\": -1}");
+    assert_eq!(
+        desk.run(&["policy", "adopt", "below.json"]).code,
+        1,
+        "a number that is out of range is a matter of rules"
+    );
     assert_eq!(desk.run(&["policy", "adopt", "absent.json"]).error(), "file");
     assert_eq!(desk.yes(&["profile", "list"])["profiles"].as_array().unwrap().len(), 3);
 }
