@@ -6,22 +6,29 @@ mod service_support;
 
 use core::pin::pin;
 use core::task::{Context, Poll, Waker};
-use std::sync::{Arc, Barrier, Mutex, mpsc};
+use std::sync::{Arc, Barrier, LazyLock, Mutex, mpsc};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::{StreamExt as _, future};
 use pca_core::domain::CaId;
+use pca_core::domain::certificate::{IssueCertificate, KeySource};
 use pca_core::domain::event::Money;
 use pca_core::domain::order::BuyQuota;
 use pca_core::domain::quota::AssignQuota;
+use pca_core::domain::testing::{new_key, sign};
+use pca_core::keys::Algorithm;
 use pca_core::log::{
     Commit, CommitId, Head, Position, Receipt, Recorded, RequestDigest, Revision, StoreError, StreamId, StreamsRead,
 };
 use pca_core::ports::{EventStore, Lease, Limits};
+use pca_core::projection::DomainVerifier;
 use pca_core::service::{Error, Pca};
+use pca_core::x509::{CommonName, SubjectFields, VerifiedCsr, assemble, csr_tbs};
 use pca_store_memory::MemoryEventStore;
-use pca_store_testkit::fakes::FakeKeyStore;
+use pca_store_testkit::broken::Defect;
+use pca_store_testkit::fakes::{FakeKeyStore, RecordingStore};
+use pca_store_testkit::model::ModelStore;
 use service_support::{Kind, Site, by, reasons, rounds, server};
 
 const CALLERS: usize = 64;
@@ -52,12 +59,27 @@ fn issued(outcome: Result<impl Sized, Error>) -> bool {
     }
 }
 
+fn csr() -> VerifiedCsr {
+    let key = new_key(Algorithm::EcdsaP256);
+    let name = SubjectFields::common("asked for").to_name(CommonName::Required).unwrap();
+    let tbs = csr_tbs(&name, key.public_key(), &[]);
+    let (signature, algorithm) = sign(&key, &tbs);
+    VerifiedCsr::verify(&assemble(&tbs, algorithm, &signature)).unwrap()
+}
+
+/// Every other one is for a key that its holder made.
+fn request(ca: &CaId, number: usize) -> IssueCertificate {
+    static KEY: LazyLock<KeySource> = LazyLock::new(|| KeySource::Csr(csr()));
+    let request = server(ca, &format!("host{number}.example"));
+    if (number / 2).is_multiple_of(2) { request } else { IssueCertificate { key: KEY.clone(), ..request } }
+}
+
 /// 64 callers at once, each on a thread of its own, or all on one thread.
 fn race(services: &[Pca], ca: &CaId, threads: bool) -> usize {
     let call = by();
     let issue = |number: usize| {
         let pca = &services[number % services.len()];
-        pca.issue(server(ca, &format!("host{number}.example")), &call)
+        pca.issue(request(ca, number), &call)
     };
     if !threads {
         let outcomes = pollster::block_on(future::join_all((0..CALLERS).map(issue)));
@@ -140,7 +162,7 @@ fn bulks_of_two_services_and_single_callers_share_the_last_units() {
                 let bulks = [(0, 1500), (1, 900), (0, 300)].map(|(service, count)| {
                     let pca = &services[service];
                     scope.spawn(move || {
-                        let requests = (0..count).map(|number| server(ca, &format!("bulk{number}.example")));
+                        let requests = (0..count).map(|number| request(ca, number));
                         pca.issue_many(requests, &by())
                             .filter(|outcome| issued(outcome.as_ref().map_err(Clone::clone)))
                             .count()
@@ -174,6 +196,27 @@ fn a_fresh_log_gives_ten_certificates_as_well() {
     }
 }
 
+/// The count and the verifiers can fail: on a store that checks no guards, two services spend units twice.
+#[test]
+fn a_store_that_checks_no_guards_is_overspent_and_found_out() {
+    let spend = |store: ModelStore| {
+        let site = Site::over(Kind::FakeMemory, store, FakeKeyStore::new());
+        let bought = site.issuing(10);
+        let (ca, services) = (&bought.intermediate, [site.another(), site.another()]);
+        let key = KeySource::Csr(csr());
+        let request = || IssueCertificate { key: key.clone(), ..server(ca, "host.example") };
+        let spend =
+            |service: usize, units| (0..units).filter(|_| issued(services[service].issue(request(), &by()))).count();
+        let count = spend(0, 1) + spend(1, 20) + spend(0, 20);
+        let mut verifier = DomainVerifier::without_signatures();
+        let faults = site.log().iter().map(|recorded| verifier.follow(recorded).len()).sum::<usize>();
+        (count, faults)
+    };
+    assert_eq!(spend(ModelStore::new()), (10, 0));
+    let (count, faults) = spend(Defect::IgnoresGuards.store());
+    assert!(count > 10 && faults > 0, "{count} issued, {faults} faults");
+}
+
 /// Two services, as two processes would be, under load until the quota is used up.
 #[test]
 fn two_services_on_one_log_both_get_a_share() {
@@ -189,7 +232,7 @@ fn two_services_on_one_log_both_get_a_share() {
                         let (pca, barrier, ca) = (&services[number % 2], &barrier, &bought.intermediate);
                         scope.spawn(move || {
                             barrier.wait();
-                            (0..).take_while(|_| issued(pca.issue(server(ca, "host.example"), &by()))).count()
+                            (0..).take_while(|round| issued(pca.issue(request(ca, *round), &by()))).count()
                         })
                     })
                     .collect();
@@ -240,7 +283,7 @@ fn callers_who_leave_keep_nobody_waiting() {
                         scope.spawn(move || {
                             let (call, mut dice, mut count) = (by(), Dice(u64::try_from(number).unwrap()), 0);
                             for round in 0.. {
-                                let request = server(ca, &format!("host{round}.example"));
+                                let request = request(ca, round);
                                 let outcome = if number % 4 < 2 && round < 200 {
                                     impatient(pca.issue(request, &call), dice.below(6))
                                 } else {
@@ -387,6 +430,31 @@ fn whoever_takes_a_bulk_slowly_can_issue_in_between() {
             site.check();
         });
     }
+}
+
+/// Many requests for one key that somebody else certifies first: they are sent back all at once, and not one a train.
+#[test]
+fn requests_for_one_key_do_not_fail_one_after_the_other() {
+    within(120, || {
+        let store = Gated { inner: MemoryEventStore::new(), gate: Arc::default() };
+        let trains = RecordingStore::new(store.clone());
+        let (keys, key) = (FakeKeyStore::new(), KeySource::Csr(csr()));
+        let site = Site::over(Kind::FakeMemory, trains.clone(), keys.clone());
+        let ca = site.issuing(300).intermediate;
+        let foreign = Site::over(Kind::FakeMemory, store.inner.clone(), keys);
+        let request = |number| IssueCertificate { key: key.clone(), ..server(&ca, &format!("host{number}.example")) };
+        store.close();
+        let (pca, call) = (site.pca.unblocked().clone(), by());
+        let mut bulk = pin!(pca.issue_many((0..250).map(request), &call).collect::<Vec<_>>());
+        assert!(bulk.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        foreign.pca.issue(request(1000), &by().idempotent("foreign")).unwrap();
+        store.open();
+        trains.clear();
+        assert!(pollster::block_on(bulk).iter().all(Result::is_ok));
+        let members: usize = trains.trains().iter().map(Vec::len).sum();
+        assert!(members < 2000, "{members} commits were sent for 250");
+        site.check();
+    });
 }
 
 #[test]

@@ -396,6 +396,7 @@ impl Driver {
         let mut answers = answers.into_iter();
         let mut trouble: Option<Error> = None;
         let mut returned = VecDeque::new();
+        let mut moved: Vec<StreamId> = Vec::new();
         for ((entry, reply), events) in members {
             match answers.next().unwrap_or(Err(StoreError::NotTried)) {
                 Ok(receipt) => {
@@ -416,6 +417,7 @@ impl Driver {
                             returned.push_back((entry, reply));
                         }
                         StoreError::Conflict { stream, .. } => {
+                            moved.push(stream.clone());
                             let why = match stream.category() {
                                 _ if entry.beside.revision(&stream).is_some() => Again::Reload,
                                 "certificate" => Again::Redraw,
@@ -441,11 +443,25 @@ impl Driver {
             for waiting in returned.into_iter().rev() {
                 self.again.push_front(waiting);
             }
+            self.send_back(&moved);
             if let Some(trouble) = trouble {
                 self.fail(&trouble);
             }
         } else if !self.has_decided() && self.speculative.len() > TRANSIENTS {
             self.begin_afresh();
+        }
+    }
+
+    /// Sends back at once all who have read a stream of their own that has moved, such as that of a key that many requests
+    /// are for: each of them would end a train by itself.
+    fn send_back(&mut self, moved: &[StreamId]) {
+        let outdated = |entry: &Entry| moved.iter().any(|stream| entry.beside.revision(stream).is_some());
+        for (entry, reply) in core::mem::take(&mut self.again) {
+            if outdated(&entry) {
+                tell(reply, Reply::Again { entry, why: Again::Reload });
+            } else {
+                self.again.push_back((entry, reply));
+            }
         }
     }
 
