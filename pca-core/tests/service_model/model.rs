@@ -197,8 +197,10 @@ impl Model {
         authorities + kept.count()
     }
 
+    /// When its CA's end ended it; what had expired before that stays expired.
     fn end_of(&self, certificate: &Certificate) -> Option<Timestamp> {
-        self.cas[certificate.ca].ended.get(certificate.generation).copied()
+        let end = self.cas[certificate.ca].ended.get(certificate.generation).copied();
+        end.filter(|end| end.floor_to_second() <= certificate.not_after)
     }
 
     fn ended_at(&self, certificate: &Certificate) -> Option<Timestamp> {
@@ -350,6 +352,10 @@ impl Model {
                     against(state == State::Enabled, "C10");
                     against(term_over(number), "O5");
                     against(self.expired(number), "C5");
+                    if let Some(root) = self.cas[number].root {
+                        against(!self.live(root), "C10");
+                        against(term_over(root), "O5");
+                    }
                 }
             }
             Step::Assign { ca, units } => {
