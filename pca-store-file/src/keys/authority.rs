@@ -65,6 +65,12 @@ impl Known {
         self.read().iter().map(entry).collect()
     }
 
+    /// As if the key had ended long ago.
+    #[cfg(test)]
+    pub(super) fn forget(&self, id: &KeyId) {
+        self.write().remove(id);
+    }
+
     fn read(&self) -> RwLockReadGuard<'_, HashMap<KeyId, Authority>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -191,20 +197,29 @@ impl Authorities {
         Ok(key.public_key().clone())
     }
 
-    /// Ends a key; an absent one is success.
+    /// Ends a key; an absent one is success. Every file of it ends, also what an interrupted change of the passphrase or
+    /// a failed writing left: else a later change would bring it back.
     pub(super) fn destroy(&self, id: &KeyId) -> Result<(), KeyError> {
-        match self.known.write().get_mut(id) {
-            None => return Ok(()),
-            // First no more signatures, then no more key.
-            Some(known) => known.signer = None,
+        let name = name(id);
+        let known = match self.known.write().get_mut(id) {
+            None => false,
+            Some(known) => {
+                // First no more signatures, then no more key.
+                known.signer = None;
+                true
+            }
+        };
+        // Only what was known was ever written again beside its file: no need to list the directory for holders' keys.
+        let temporary = format!("{name}.tmp");
+        let mut files = if known { self.disk.names()? } else { vec![name.clone(), temporary] };
+        files.retain(|file| file.strip_prefix(&name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')));
+        // The key's own file last: as long as anything is left, opening finds that there is something to end.
+        files.sort_unstable_by(|one, other| other.cmp(one));
+        for file in files {
+            if known || self.disk.exists(&file)? {
+                self.disk.destroy(&file)?;
+            }
         }
-        // Whatever a passphrase change has left of it, too: an encrypted copy is a key, and the next change would bring
-        // it back.
-        let own = name(id);
-        for file in self.disk.names()?.iter().filter(|file| file.starts_with(&own) && **file != own) {
-            self.disk.destroy(file)?;
-        }
-        self.disk.destroy(&own)?;
         self.known.write().remove(id);
         Ok(())
     }
@@ -236,19 +251,22 @@ impl Authorities {
 
     /// Finishes the second half of a change of the passphrase, and removes what an interrupted first half left.
     fn tidy(&self) -> Result<(), KeyError> {
-        let files = self.disk.names()?;
-        for file in &files {
+        for file in self.disk.names()? {
             if file.ends_with(".tmp") {
-                self.disk.destroy(file)?;
+                self.disk.destroy(&file)?;
                 continue;
             }
             let Some((key, generation)) = file.split_once(".next-") else { continue };
             let generation = generation.parse().ok();
-            // A key that is gone stays gone.
-            if generation == Some(self.generation) && files.iter().any(|file| file == key) {
-                self.disk.rename(file, key)?;
+            if generation == Some(self.generation) {
+                // One whose key was destroyed meanwhile must not bring it back.
+                if self.disk.exists(key)? {
+                    self.disk.rename(&file, key)?;
+                } else {
+                    self.disk.destroy(&file)?;
+                }
             } else if generation.is_none() || generation != self.pending {
-                self.disk.destroy(file)?;
+                self.disk.destroy(&file)?;
             }
         }
         Ok(())

@@ -450,6 +450,71 @@ fn half_way_a_new_authority_waits_and_a_destroyed_one_is_destroyed_twice() {
 }
 
 #[test]
+fn a_key_destroyed_after_a_failed_change_never_comes_back() {
+    for step in 0..200 {
+        let (directory, store) = new_store();
+        for number in 0..3 {
+            make(&store, number, KeyUse::CertificateAuthority).unwrap();
+        }
+        store.inner.disk.crash_at(step);
+        let failed = block_on(store.change_passphrase(secret(NEW))).is_err();
+        // The process lives on.
+        store.inner.disk.crash_at(usize::MAX);
+        block_on(store.destroy(&id(1))).unwrap();
+        let of_destroyed = || {
+            let names = store.inner.disk.names().unwrap();
+            names.into_iter().filter(|name| name.starts_with(id(1).as_str())).collect::<Vec<_>>()
+        };
+        assert_eq!(of_destroyed(), Vec::<String>::new(), "{step}");
+        drop(block_on(store.change_passphrase(secret(NEW))));
+        assert_eq!(of_destroyed(), Vec::<String>::new(), "{step}");
+        drop(store);
+        for passphrase in [OLD, NEW] {
+            let Ok(store) = open(&directory, passphrase) else { continue };
+            assert_eq!(sign(&store, 1), Err(KeyError::Absent { id: id(1) }), "{step}");
+            assert_eq!(block_on(store.check_all()), Ok(KeyCheck { checked: 2, faults: vec![] }), "{step}");
+        }
+        if !failed {
+            return;
+        }
+    }
+    panic!("a change takes fewer steps");
+}
+
+#[test]
+fn what_lies_beside_no_key_is_removed_and_not_taken_for_one() {
+    let (directory, store) = new_store();
+    make(&store, 0, KeyUse::CertificateAuthority).unwrap();
+    make(&store, 1, KeyUse::CertificateAuthority).unwrap();
+    let left = directory.path().join(format!("{}.pem.next-2", id(1)));
+    fs::copy(directory.path().join(format!("{}.pem", id(1))), &left).unwrap();
+    fs::remove_file(directory.path().join(format!("{}.pem", id(1)))).unwrap();
+    store.inner.known.forget(&id(1));
+    block_on(store.change_passphrase(secret(NEW))).unwrap();
+    assert!(!left.exists());
+    drop(store);
+    let store = open(&directory, NEW).unwrap();
+    assert_eq!(block_on(store.list()).unwrap().len(), 1);
+}
+
+#[test]
+fn a_key_whose_making_failed_is_destroyed_too() {
+    for step in 0..20 {
+        let (directory, store) = new_store();
+        store.inner.disk.crash_at(step);
+        let made = make(&store, 0, KeyUse::CertificateAuthority);
+        store.inner.disk.crash_at(usize::MAX);
+        block_on(store.destroy(&id(0))).unwrap();
+        drop(store);
+        assert_eq!(block_on(open(&directory, OLD).unwrap().list()), Ok(vec![]), "{step}");
+        if made.is_ok() {
+            return;
+        }
+    }
+    panic!("making a key takes fewer steps");
+}
+
+#[test]
 fn a_failed_write_closes_the_writer_until_it_is_opened_again() {
     let (directory, store) = new_store();
     make(&store, 0, KeyUse::Holder).unwrap();
