@@ -204,12 +204,9 @@ impl CertificateId {
     }
 
     /// The stream of this certificate, `certificate/<issuer name hash>/<serial hex>`: the claim of the serial number.
-    ///
-    /// # Panics
-    /// Never: the text is always a stream's name.
     #[must_use]
     pub fn stream(&self) -> StreamId {
-        self.try_stream().unwrap_or_else(|_| unreachable!("digits and slashes are a stream's name"))
+        StreamId::of("certificate", &format!("{}/{}", self.issuer, self.serial))
     }
 
     /// The certificate that a stream is about; nothing if the stream is about something else.
@@ -218,10 +215,6 @@ impl CertificateId {
         let (issuer, serial) = stream.as_str().strip_prefix("certificate/")?.split_once('/')?;
         let id = Self { issuer: issuer.parse().ok()?, serial: serial.parse().ok()? };
         (id.stream() == *stream).then_some(id)
-    }
-
-    fn try_stream(&self) -> Result<StreamId, crate::log::StreamIdError> {
-        StreamId::parse(&format!("certificate/{}/{}", self.issuer, self.serial))
     }
 }
 
