@@ -109,6 +109,22 @@ fn keyed() -> Call {
     by().idempotent("the same")
 }
 
+/// C7: the key lives until its last CRL is signed, whoever sweeps before the end is finished.
+#[test]
+fn a_sweep_before_the_end_is_finished_leaves_the_key_for_the_last_crl() {
+    let site = Site::new(Kind::FakeMemory);
+    let bought = site.issuing(2);
+    site.pca.execute(site.reset(&bought.intermediate, false), &by()).unwrap();
+    let before = site.key_count();
+    site.pca.sweep_keys(Timestamp::EPOCH, &by()).unwrap();
+    assert_eq!(site.key_count(), before, "nothing but the last CRL may end the key");
+    let finished = site.pca.resume(&by()).unwrap();
+    assert!(!finished.is_empty() && finished.iter().all(|step| step.outcome.is_ok()), "{finished:?}");
+    assert_eq!(site.key_count(), before - 1);
+    let crl = pollster::block_on(site.pca.unblocked().publish_crl(&bought.intermediate, &by())).unwrap();
+    assert!(crl.facts.last);
+}
+
 #[test]
 fn a_reset_that_is_interrupted_anywhere_is_finished() {
     let met = everywhere(
