@@ -38,7 +38,7 @@ pub fn tell(story: &Story, store: &impl EventStore, keys: &impl KeyStore) -> CaI
             pollster::block_on(keys.import(key, story.key(key).clone())).expect("the key is new");
         }
         let streams = event.streams();
-        let guards = streams.iter().map(|s| (s.clone(), revisions.get(s).copied().unwrap_or_default())).collect();
+        let guards = streams.iter().map(|s| (s.clone(), revisions.get(s).copied().unwrap_or_default()));
         let metadata = Metadata {
             command: "Story".into(),
             actor: "bench".into(),

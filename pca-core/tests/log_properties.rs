@@ -44,7 +44,7 @@ fn event(streams: Vec<StreamId>) -> impl Strategy<Value = EncodedEvent> {
     let count = streams.len();
     let concerned = subsequence(streams, 1..=count).prop_shuffle();
     (text(), any::<u16>(), concerned, vec(any::<u8>(), 0..40))
-        .prop_map(|(kind, schema, streams, payload)| EncodedEvent { kind, schema, streams, payload })
+        .prop_map(|(kind, schema, streams, payload)| EncodedEvent { kind: kind.into(), schema, streams, payload })
 }
 
 fn facts() -> impl Strategy<Value = (Metadata, BTreeMap<StreamId, Revision>, Vec<EncodedEvent>)> {
@@ -62,11 +62,11 @@ fn commit() -> impl Strategy<Value = Commit> {
 
 /// The commit made anew from what it tells of itself.
 fn told_again(commit: &Commit) -> Commit {
-    let guards = commit.guards().iter().map(|guard| (guard.stream.clone(), guard.revision)).collect();
+    let guards: BTreeMap<_, _> = commit.guards().iter().map(|guard| (guard.stream.clone(), guard.revision)).collect();
     let events: Vec<EncodedEvent> = commit
         .events()
         .map(|view| EncodedEvent {
-            kind: view.kind().into(),
+            kind: view.kind().to_owned().into(),
             schema: view.schema(),
             streams: view.streams().cloned().collect(),
             payload: view.payload().into(),
@@ -110,7 +110,7 @@ fn log(count: u64) -> Vec<Recorded> {
             let id = CommitId::from_idempotency_key(&number.to_string());
             let event =
                 EncodedEvent { kind: "Counted".into(), schema: 1, streams: vec![stream.clone()], payload: vec![1] };
-            let guards = [(stream.clone(), Revision::new(number * 2))].into();
+            let guards = [(stream.clone(), Revision::new(number * 2))];
             let events = [event.clone(), event];
             let commit = Commit::new(id, RequestDigest::new([0; 32]), metadata(number), guards, &events).unwrap();
             let seal = head.seal(&commit);
@@ -255,9 +255,9 @@ proptest! {
         let previous = if place == 0 { Head::GENESIS } else { log[place - 1].seal().head() };
         let mut metadata = log[place].commit().metadata().clone();
         metadata.actor = "mallory".into();
-        let guards = log[place].commit().guards().iter().map(|guard| (guard.stream.clone(), guard.revision)).collect();
+        let guards: BTreeMap<_, _> = log[place].commit().guards().iter().map(|guard| (guard.stream.clone(), guard.revision)).collect();
         let events: Vec<EncodedEvent> = log[place].commit().events().map(|view| EncodedEvent {
-            kind: view.kind().into(),
+            kind: view.kind().to_owned().into(),
             schema: view.schema(),
             streams: view.streams().cloned().collect(),
             payload: view.payload().into(),
@@ -280,7 +280,7 @@ fn the_smallest_commit_is_read_back() {
         decided_at: Timestamp::EPOCH,
         wall_clock: None,
     };
-    let event = EncodedEvent { kind: String::new(), schema: 0, streams: vec![stream.clone()], payload: Vec::new() };
+    let event = EncodedEvent { kind: "".into(), schema: 0, streams: vec![stream.clone()], payload: Vec::new() };
     let guards = [(stream, Revision::ZERO)].into();
     for count in [1, 2, 100] {
         let events = vec![event.clone(); count];

@@ -29,8 +29,8 @@ impl Payload for Moved {
 }
 
 impl EventData for Moved {
-    fn encode(&self) -> Result<EncodedEvent, CodecError> {
-        self.to_encoded()
+    fn encode_concerning(&self, streams: Vec<StreamId>) -> Result<EncodedEvent, CodecError> {
+        Payload::encode_concerning(self, streams)
     }
 
     fn decode(view: &EventView<'_>) -> Result<Self, CodecError> {
@@ -166,7 +166,7 @@ fn an_empty_stream_is_there_once_it_was_read() {
 fn an_unknown_kind_stops_the_fold_before_it() {
     let mut events = [moved("a", "b", 1), moved("a", "b", 1)].map(|event| event.encode().unwrap());
     events.last_mut().unwrap().kind = "Vanished".into();
-    let guards = [(stream("a"), Revision::ZERO), (stream("b"), Revision::ZERO)].into();
+    let guards = BTreeMap::from([(stream("a"), Revision::ZERO), (stream("b"), Revision::ZERO)]);
     let id = CommitId::from_idempotency_key("1");
     let commit = Commit::new(id, RequestDigest::new([0; 32]), metadata(1), guards, &events).unwrap();
     let log = [Arc::new(Recorded::new(Head::GENESIS.seal(&commit), commit))];

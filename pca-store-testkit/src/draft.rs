@@ -105,14 +105,14 @@ impl Draft {
             .guards
             .iter()
             .map(|(stream, revision)| Ok((StreamId::parse(stream)?, Revision::new(*revision))))
-            .collect::<Result<_, Violation>>()?;
+            .collect::<Result<Vec<_>, Violation>>()?;
         let events = self
             .events
             .into_iter()
             .map(|(kind, schema, streams, payload)| {
                 let streams =
                     streams.iter().map(|stream| Ok(StreamId::parse(stream)?)).collect::<Result<_, Violation>>()?;
-                Ok(EncodedEvent { kind, schema, streams, payload })
+                Ok(EncodedEvent { kind: kind.into(), schema, streams, payload })
             })
             .collect::<Result<Vec<_>, Violation>>()?;
         Ok(Commit::new(self.id, self.request, self.metadata, guards, &events)?)

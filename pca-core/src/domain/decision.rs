@@ -278,7 +278,12 @@ impl Plan {
 
     /// Completes the events with the signatures, one for each of [`to_sign`](Self::to_sign) in order.
     #[must_use]
-    pub fn complete(mut self, signatures: &[Signature]) -> Vec<Event> {
+    pub fn complete(self, signatures: &[Signature]) -> Vec<Event> {
+        self.complete_and_keep(signatures).0
+    }
+
+    /// As [`complete`](Self::complete); also gives back what was signed.
+    pub(crate) fn complete_and_keep(mut self, signatures: &[Signature]) -> (Vec<Event>, Vec<ToSign>) {
         for (to_sign, signature) in self.to_sign.iter().zip(signatures) {
             let event = to_sign.event.and_then(|event| self.events.get_mut(event));
             match event {
@@ -294,7 +299,7 @@ impl Plan {
                 _ => {}
             }
         }
-        self.events
+        (self.events, self.to_sign)
     }
 }
 
@@ -425,6 +430,12 @@ impl<'w> Desk<'w> {
         }
     }
 
+    /// Every look and claim as it was noted: what a commit makes its guards of.
+    #[must_use]
+    pub fn into_notes(self) -> Vec<(StreamId, Revision)> {
+        self.desk.into_notes()
+    }
+
     /// Every stream that was looked at or claimed, at its revision: the commit's guards.
     #[must_use]
     pub fn guards(&self) -> BTreeMap<StreamId, Revision> {
@@ -470,5 +481,5 @@ pub trait Command: Clone + Send + Sync + 'static {
 /// empty, which only ever makes requests look alike that carry nothing.
 #[must_use]
 pub fn canonical(request: &impl serde::Serialize) -> Vec<u8> {
-    rmp_serde::to_vec_named(request).unwrap_or_default()
+    log::pack(request).unwrap_or_default()
 }

@@ -58,9 +58,9 @@ macro_rules! events {
         }
 
         impl EventData for Event {
-            fn encode(&self) -> Result<EncodedEvent, CodecError> {
+            fn encode_concerning(&self, streams: Vec<StreamId>) -> Result<EncodedEvent, CodecError> {
                 match self {
-                    $(Self::$kind(event) => event.to_encoded(),)+
+                    $(Self::$kind(event) => event.encode_concerning(streams),)+
                 }
             }
 

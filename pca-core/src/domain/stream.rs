@@ -45,7 +45,7 @@ pub fn certificate(id: &CertificateId) -> StreamId {
 /// `crl/<issuer name hash>`: revocations under an issuer name, and its CRLs (rule A3).
 #[must_use]
 pub fn crl(issuer: NameHash) -> StreamId {
-    StreamId::of("crl", &issuer.to_string())
+    StreamId::of("crl", issuer)
 }
 
 /// `key/<id>`: a key's introduction and end (rule K3).
@@ -57,11 +57,11 @@ pub fn key(id: &KeyId) -> StreamId {
 /// `spki/<SHA-256 of the SubjectPublicKeyInfo>`: the role of a key (rule K2).
 #[must_use]
 pub fn spki(digest: &Digest) -> StreamId {
-    StreamId::of("spki", &digest.to_string())
+    StreamId::of("spki", digest)
 }
 
 /// `name/<folded subject name hash>`: which CA owns a subject name, whatever its case and spaces (rule C4).
 #[must_use]
 pub fn name(subject: NameHash) -> StreamId {
-    StreamId::of("name", &subject.to_string())
+    StreamId::of("name", subject)
 }

@@ -2,6 +2,7 @@
 
 use core::fmt;
 use core::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -11,13 +12,13 @@ use crate::log::{CommitId, short_id};
 /// repeating `generate` or `import` after a crash finds the same key (architecture, keys and log after a crash).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct KeyId(String);
+pub struct KeyId(Arc<str>);
 
 impl KeyId {
     /// The id of the `ordinal`-th key that the commit introduces.
     #[must_use]
     pub fn derive(commit: &CommitId, ordinal: u32) -> Self {
-        Self(short_id("key", commit, ordinal))
+        Self(short_id("key", commit, ordinal).into())
     }
 
     /// As text: `key_` and 16 characters of lower-case base 32.
@@ -51,7 +52,7 @@ impl TryFrom<String> for KeyId {
 
 impl From<KeyId> for String {
     fn from(id: KeyId) -> Self {
-        id.0
+        id.as_str().into()
     }
 }
 

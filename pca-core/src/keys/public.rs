@@ -2,7 +2,7 @@
 
 use core::fmt;
 use core::hash::{Hash, Hasher};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha1::Digest as _;
@@ -20,6 +20,14 @@ struct Inner {
     kind: KeyKind,
     spki: Box<[u8]>,
     raw_at: usize,
+    /// Asked for several times for each certificate.
+    digest: OnceLock<Digest>,
+}
+
+impl Inner {
+    fn new(kind: KeyKind, spki: &[u8], raw_len: usize) -> Self {
+        Self { kind, spki: spki.into(), raw_at: spki.len().saturating_sub(raw_len), digest: OnceLock::new() }
+    }
 }
 
 impl PublicKey {
@@ -33,7 +41,7 @@ impl PublicKey {
 
     pub(crate) fn from_spki_der_with(backend: &dyn Backend, spki: &[u8]) -> Result<Self, PublicKeyError> {
         let (kind, raw_len) = encoding::read_spki(spki)?;
-        let key = Self(Arc::new(Inner { kind, spki: spki.into(), raw_at: spki.len().saturating_sub(raw_len) }));
+        let key = Self(Arc::new(Inner::new(kind, spki, raw_len)));
         if kind.is_elliptic() && !backend.is_on_curve(kind, key.raw()) {
             return Err(PublicKeyError::NotOnCurve);
         }
@@ -42,9 +50,7 @@ impl PublicKey {
 
     /// Wraps a key that a back end made or checked.
     pub(crate) fn from_checked_raw(kind: KeyKind, raw: &[u8]) -> Self {
-        let spki = encoding::write_spki(kind, raw);
-        let raw_at = spki.len().saturating_sub(raw.len());
-        Self(Arc::new(Inner { kind, spki: spki.into(), raw_at }))
+        Self(Arc::new(Inner::new(kind, &encoding::write_spki(kind, raw), raw.len())))
     }
 
     /// The SubjectPublicKeyInfo, as it was read.
@@ -87,7 +93,7 @@ impl PublicKey {
     /// SHA-256 of the SubjectPublicKeyInfo: the identity under which a key's role is claimed (rule K2).
     #[must_use]
     pub fn digest(&self) -> Digest {
-        Digest::of(&self.0.spki)
+        *self.0.digest.get_or_init(|| Digest::of(&self.0.spki))
     }
 
     /// The key identifier of RFC 5280 section 4.2.1.2 (1): SHA-1 of the contents of the BIT STRING.

@@ -175,7 +175,7 @@ pub(super) fn decode(body: Arc<[u8]>, digest: Digest) -> Result<Commit, BodyErro
     let request = RequestDigest::new(from.array()?);
     let decided_at = Timestamp::from_micros(i64::from_be_bytes(from.array()?));
     let wall_clock = from.optional(|from| Ok(Timestamp::from_micros(i64::from_be_bytes(from.array()?))))?;
-    let metadata = Metadata {
+    let metadata = Arc::new(Metadata {
         decided_at,
         wall_clock,
         command: from.text()?,
@@ -183,7 +183,7 @@ pub(super) fn decode(body: Arc<[u8]>, digest: Digest) -> Result<Commit, BodyErro
         claimed_actor: from.optional(Reader::text)?,
         reason: from.optional(Reader::text)?,
         correlation: from.optional(Reader::text)?,
-    };
+    });
     // A guard takes at least 11 octets and an event 16: a count beyond that is a lie, and nothing is allocated for it.
     let guard_count = from.count(11)?;
     let mut guards: Vec<Guard> = Vec::with_capacity(guard_count);

@@ -1,7 +1,7 @@
 //! A commit before a store has ordered it: events, guards and who asked, encoded once.
 
 use core::ops::Range;
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::body::{self, BodyError};
@@ -39,7 +39,7 @@ pub struct Guard {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EncodedEvent {
     /// What happened, such as `QuotaAssigned`; never renamed.
-    pub kind: String,
+    pub kind: Cow<'static, str>,
     /// The number of the payload's shape; it only rises.
     pub schema: u16,
     /// Every stream that the event belongs to, at least one.
@@ -55,7 +55,7 @@ pub struct Commit {
     pub(super) digest: Digest,
     pub(super) id: CommitId,
     pub(super) request: RequestDigest,
-    pub(super) metadata: Metadata,
+    pub(super) metadata: Arc<Metadata>,
     pub(super) guards: Vec<Guard>,
     pub(super) events: Vec<EventPlace>,
 }
@@ -71,18 +71,22 @@ pub(super) struct EventPlace {
 }
 
 impl Commit {
-    /// Encodes and digests a commit.
+    /// Encodes and digests a commit. Guards may come in any order; of several for one stream the lowest counts, so that a
+    /// claim stands.
     ///
     /// # Errors
     /// [`BodyError`] if there is no event, an event concerns a stream that is not guarded, or something is too long.
     pub fn new(
         id: CommitId,
         request: RequestDigest,
-        metadata: Metadata,
-        guards: BTreeMap<StreamId, Revision>,
+        metadata: impl Into<Arc<Metadata>>,
+        guards: impl IntoIterator<Item = (StreamId, Revision)>,
         events: &[EncodedEvent],
     ) -> Result<Self, BodyError> {
-        let guards: Vec<Guard> = guards.into_iter().map(|(stream, revision)| Guard { stream, revision }).collect();
+        let metadata = metadata.into();
+        let mut guards: Vec<Guard> = guards.into_iter().map(|(stream, revision)| Guard { stream, revision }).collect();
+        guards.sort_unstable();
+        guards.dedup_by(|next, kept| next.stream == kept.stream);
         let (body, places) = body::encode(&id, &request, &metadata, &guards, events)?;
         let digest = Digest::of(&body);
         Ok(Self { body: body.into(), digest, id, request, metadata, guards, events: places })
@@ -169,18 +173,14 @@ impl Commit {
     /// For each event in order, each stream that it concerns and the event's revision there.
     pub fn moves(&self) -> impl Iterator<Item = Move<'_>> {
         let mut next: Vec<Revision> = self.guards.iter().map(|guard| guard.revision).collect();
-        self.events.iter().enumerate().flat_map(move |(event, place)| {
-            let moves: Vec<Move<'_>> = place
-                .streams
-                .iter()
-                .filter_map(|index| {
-                    let revision = next.get_mut(*index)?;
-                    *revision = revision.plus(1);
-                    Some(Move { event, stream: &self.guards.get(*index)?.stream, revision: *revision })
-                })
-                .collect();
-            moves
-        })
+        let places = self.events.iter().enumerate();
+        places.flat_map(|(event, place)| place.streams.iter().map(move |guard| (event, *guard))).filter_map(
+            move |(event, guard)| {
+                let revision = next.get_mut(guard)?;
+                *revision = revision.plus(1);
+                Some(Move { event, guard, stream: &self.guards.get(guard)?.stream, revision: *revision })
+            },
+        )
     }
 }
 
@@ -189,6 +189,8 @@ impl Commit {
 pub struct Move<'a> {
     /// The event's place in the commit, from 0.
     pub event: usize,
+    /// The place of the stream among the commit's guards, from 0.
+    pub guard: usize,
     /// A stream that it concerns.
     pub stream: &'a StreamId,
     /// Its revision there, from 1.

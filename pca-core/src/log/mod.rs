@@ -22,11 +22,12 @@ mod world;
 pub use body::BodyError;
 pub use commit::{Commit, EncodedEvent, EventView, Guard, Metadata, Move};
 pub use error::StoreError;
-pub(crate) use name::write_hex;
 pub use name::{
     CommitId, Digest, HexError, Position, RequestDigest, Revision, StreamId, StreamIdError, Timestamp, base32,
     from_base32, is_short_id, short_id,
 };
+pub(crate) use name::{write_base32, write_hex};
+pub(crate) use payload::pack;
 pub use payload::{CodecError, EventData, Payload, Tree};
 pub use seal::{Head, Receipt, Recorded, RecordedError, Seal, StreamEvent, StreamSlice, StreamsRead};
 pub use verify::{Fault, Verifier};

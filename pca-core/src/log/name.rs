@@ -1,6 +1,6 @@
 //! Names and numbers of the log: streams, revisions, positions, commits, digests.
 
-use core::fmt;
+use core::fmt::{self, Write as _};
 use core::str::FromStr;
 use std::sync::Arc;
 
@@ -21,9 +21,7 @@ impl StreamId {
     /// # Errors
     /// [`StreamIdError`] if the text is empty, too long or has another character.
     pub fn parse(text: &str) -> Result<Self, StreamIdError> {
-        let fits = !text.is_empty()
-            && text.len() <= Self::MAX_LEN
-            && text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'.' | b'/'));
+        let fits = !text.is_empty() && text.len() <= Self::MAX_LEN && text.bytes().all(stands_in_names);
         if fits {
             Ok(Self(text.into()))
         } else {
@@ -35,17 +33,12 @@ impl StreamId {
     ///
     /// A character that no name has becomes `.`, and what is too long is cut: this cannot fail, and ids never meet it.
     #[must_use]
-    pub fn of(category: &'static str, key: &str) -> Self {
-        let mut name = String::with_capacity(category.len() + 1 + key.len());
-        name.push_str(category);
-        if !key.is_empty() {
-            name.push('/');
-            name.push_str(key);
-        }
-        Self::parse(&name).unwrap_or_else(|_| {
-            let fits = |c: &char| matches!(c, 'a'..='z' | '0'..='9' | '_' | '-' | '.' | '/');
-            Self(name.chars().take(Self::MAX_LEN).map(|c| if fits(&c) { c } else { '.' }).collect::<String>().into())
-        })
+    pub fn of(category: &'static str, key: impl fmt::Display) -> Self {
+        let mut name = Spelling::default();
+        // Writing into a spelling cannot fail.
+        let _ = write!(name, "{category}/{key}");
+        let text = name.text();
+        Self(text.strip_suffix('/').filter(|bare| *bare == category).unwrap_or(text).into())
     }
 
     /// The name.
@@ -64,6 +57,61 @@ impl StreamId {
     #[must_use]
     pub fn key(&self) -> &str {
         self.0.split_once('/').map_or("", |(_, key)| key)
+    }
+}
+
+/// Whether an octet may stand in a stream's name.
+fn stands_in_names(octet: u8) -> bool {
+    /// One bit for each octet below 128.
+    const STANDING: u128 = {
+        let mut bits = 0;
+        let mut octets: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789_-./";
+        while let [octet, rest @ ..] = octets {
+            bits |= 1 << *octet;
+            octets = rest;
+        }
+        bits
+    };
+    octet < 128 && STANDING >> octet & 1 == 1
+}
+
+/// A stream's name while it is written. Every decision names some: this takes no memory from the heap.
+struct Spelling {
+    octets: [u8; StreamId::MAX_LEN],
+    length: usize,
+}
+
+impl Default for Spelling {
+    fn default() -> Self {
+        Self { octets: [0; StreamId::MAX_LEN], length: 0 }
+    }
+}
+
+impl Spelling {
+    fn text(&self) -> &str {
+        self.octets.get(..self.length).and_then(|octets| core::str::from_utf8(octets).ok()).unwrap_or_default()
+    }
+
+    fn append(&mut self, octets: &[u8]) {
+        let room = self.octets.get_mut(self.length..).unwrap_or_default();
+        let taken = octets.len().min(room.len());
+        if let (Some(to), Some(from)) = (room.get_mut(..taken), octets.get(..taken)) {
+            to.copy_from_slice(from);
+        }
+        self.length += taken;
+    }
+}
+
+impl fmt::Write for Spelling {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if text.bytes().all(stands_in_names) {
+            self.append(text.as_bytes());
+        } else {
+            text.chars()
+                .map(|c| u8::try_from(c).ok().filter(|octet| stands_in_names(*octet)).unwrap_or(b'.'))
+                .for_each(|octet| self.append(&[octet]));
+        }
+        Ok(())
     }
 }
 
@@ -402,7 +450,12 @@ pub fn short_id(prefix: &str, commit: &CommitId, ordinal: u32) -> String {
         .chain_update(ordinal.to_be_bytes())
         .finalize()
         .into();
-    format!("{prefix}_{}", base32(digest.get(..10).unwrap_or_default()))
+    let mut id = String::with_capacity(prefix.len() + 17);
+    id.push_str(prefix);
+    id.push('_');
+    // Writing into a text cannot fail.
+    let _ = write_base32(digest.get(..10).unwrap_or_default(), &mut id);
+    id
 }
 
 /// Whether the text has the shape of [`short_id`].
@@ -419,24 +472,27 @@ const BASE32: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 #[must_use]
 pub fn base32(octets: &[u8]) -> String {
     let mut text = String::with_capacity(octets.len().div_ceil(5) * 8);
-    let mut buffer = 0_u32;
-    let mut bits = 0_u32;
-    let mut push = |value: u32| {
-        let index = usize::try_from(value & 31).unwrap_or_default();
-        text.push(char::from(BASE32.get(index).copied().unwrap_or_default()));
-    };
-    for octet in octets {
-        buffer = buffer << 8 | u32::from(*octet);
-        bits += 8;
-        while bits >= 5 {
-            bits -= 5;
-            push(buffer >> bits);
-        }
-    }
-    if bits > 0 {
-        push(buffer << (5 - bits));
-    }
+    // Writing into a text cannot fail.
+    let _ = write_base32(octets, &mut text);
     text
+}
+
+/// Writes [`base32`] of octets.
+pub(crate) fn write_base32(octets: &[u8], to: &mut impl fmt::Write) -> fmt::Result {
+    octets.chunks(5).try_for_each(|chunk| {
+        let group = chunk
+            .iter()
+            .chain(core::iter::repeat(&0))
+            .take(5)
+            .fold(0_u64, |group, octet| group << 8 | u64::from(*octet));
+        let digit = |place: u32| {
+            let index = usize::try_from(group >> (35 - 5 * place) & 31).unwrap_or_default();
+            BASE32.get(index).copied().unwrap_or_default()
+        };
+        let digits = [0, 1, 2, 3, 4, 5, 6, 7].map(digit);
+        let length = (chunk.len() * 8).div_ceil(5);
+        to.write_str(digits.get(..length).and_then(|text| core::str::from_utf8(text).ok()).unwrap_or_default())
+    })
 }
 
 /// The octets that [`base32`] wrote; nothing if the text is no such text.
@@ -485,6 +541,17 @@ mod tests {
         );
         for wrong in ["", "CA/x", "a b", "ä", &"x".repeat(201)] {
             assert!(StreamId::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn every_key_makes_a_name() {
+        let long = format!("ca/{}", "x".repeat(StreamId::MAX_LEN - 3));
+        for (key, name) in
+            [("", "ca"), ("ca_x", "ca/ca_x"), ("Aé b", "ca/...b"), ("/", "ca//"), (&"x".repeat(300), &long)]
+        {
+            assert_eq!(StreamId::of("ca", key).as_str(), name);
+            assert!(StreamId::parse(name).is_ok());
         }
     }
 

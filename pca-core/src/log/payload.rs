@@ -38,9 +38,17 @@ pub trait Payload: Serialize + DeserializeOwned {
     /// # Errors
     /// [`CodecError::Encode`] if the value has no such form; the events of this crate always have one.
     fn to_encoded(&self) -> Result<EncodedEvent, CodecError> {
-        let payload = rmp_serde::to_vec_named(self)
-            .map_err(|source| CodecError::Encode { kind: Self::KIND, detail: source.to_string() })?;
-        Ok(EncodedEvent { kind: Self::KIND.into(), schema: Self::SCHEMA, streams: self.concerns(), payload })
+        self.encode_concerning(self.concerns())
+    }
+
+    /// Encodes the event for whoever knows already which streams it [concerns](Self::concerns).
+    ///
+    /// # Errors
+    /// As [`to_encoded`](Self::to_encoded).
+    fn encode_concerning(&self, streams: Vec<StreamId>) -> Result<EncodedEvent, CodecError> {
+        let payload =
+            pack(self).map_err(|source| CodecError::Encode { kind: Self::KIND, detail: source.to_string() })?;
+        Ok(EncodedEvent { kind: Self::KIND.into(), schema: Self::SCHEMA, streams, payload })
     }
 
     /// Decodes a payload of this kind, upcasting it where it is of an older shape.
@@ -67,6 +75,14 @@ pub trait Payload: Serialize + DeserializeOwned {
     }
 }
 
+/// Encodes a value as MessagePack with named fields.
+pub(crate) fn pack(value: &impl Serialize) -> Result<Vec<u8>, rmp_serde::encode::Error> {
+    // Most values fit in this: one allocation instead of several that grow.
+    let mut octets = Vec::with_capacity(1024);
+    rmp_serde::encode::write_named(&mut octets, value)?;
+    Ok(octets)
+}
+
 const TRAILING: &str = "there are octets after its end";
 
 /// Decodes a value that takes the whole of a slice: a payload with something behind it would be read as another one.
@@ -86,7 +102,15 @@ pub trait EventData: Clone + Send + Sync + Sized + 'static {
     ///
     /// # Errors
     /// [`CodecError::Encode`].
-    fn encode(&self) -> Result<EncodedEvent, CodecError>;
+    fn encode(&self) -> Result<EncodedEvent, CodecError> {
+        self.encode_concerning(self.streams())
+    }
+
+    /// Encodes the event for whoever knows its [streams](Self::streams) already.
+    ///
+    /// # Errors
+    /// [`CodecError::Encode`].
+    fn encode_concerning(&self, streams: Vec<StreamId>) -> Result<EncodedEvent, CodecError>;
 
     /// Decodes an event; an unknown kind is an error, never a skip (rule L5).
     ///

@@ -8,6 +8,8 @@ use core::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
+
 use super::{CodecError, EventData, Metadata, Position, Revision, StreamEvent, StreamId, StreamSlice, Timestamp};
 
 /// Where an event stands when it is folded.
@@ -38,7 +40,7 @@ pub trait Fold: Clone + Send + Sync + 'static {
 /// Folds of streams, each at a revision. Cloning shares the folds; they part when one of them goes on.
 #[derive(Debug)]
 pub struct World<F> {
-    streams: HashMap<StreamId, Loaded<F>>,
+    streams: HashMap<StreamId, Loaded<F>, RandomState>,
 }
 
 #[derive(Debug)]
@@ -61,7 +63,7 @@ impl<F> Clone for Loaded<F> {
 
 impl<F> Default for World<F> {
     fn default() -> Self {
-        Self { streams: HashMap::new() }
+        Self { streams: HashMap::default() }
     }
 }
 
@@ -130,13 +132,16 @@ impl<F: Fold> World<F> {
     /// Folds the events of a commit that has not been ordered yet into those of its streams that are here, as if it had
     /// been, at a time.
     pub fn speculate(&mut self, events: &[F::Event], metadata: &Metadata, time: Timestamp) {
-        for event in events {
-            for stream in event.streams() {
-                if let Some(loaded) = self.streams.get_mut(&stream) {
-                    loaded.revision = loaded.revision.plus(1);
-                    let moment = Moment { time, revision: loaded.revision, position: Position::ZERO, metadata };
-                    Arc::make_mut(&mut loaded.fold).evolve(event, &moment);
-                }
+        events.iter().for_each(|event| self.speculate_in(event, &event.streams(), metadata, time));
+    }
+
+    /// As [`speculate`](Self::speculate), for an event whose streams are known already.
+    pub fn speculate_in(&mut self, event: &F::Event, streams: &[StreamId], metadata: &Metadata, time: Timestamp) {
+        for stream in streams {
+            if let Some(loaded) = self.streams.get_mut(stream) {
+                loaded.revision = loaded.revision.plus(1);
+                let moment = Moment { time, revision: loaded.revision, position: Position::ZERO, metadata };
+                Arc::make_mut(&mut loaded.fold).evolve(event, &moment);
             }
         }
     }
@@ -144,13 +149,13 @@ impl<F: Fold> World<F> {
     /// A decision's view of this world.
     #[must_use]
     pub fn desk(&self) -> Desk<'_, F> {
-        Desk { world: self, beside: None, reads: RefCell::default() }
+        Desk::of(self, None)
     }
 
     /// A decision's view of this world and, for streams that are not here, of another.
     #[must_use]
     pub fn desk_beside<'w>(&'w self, beside: &'w Self) -> Desk<'w, F> {
-        Desk { world: self, beside: Some(beside), reads: RefCell::default() }
+        Desk::of(self, Some(beside))
     }
 
     fn entry(&mut self, stream: &StreamId) -> &mut Loaded<F> {
@@ -189,6 +194,11 @@ pub struct Desk<'w, F> {
 }
 
 impl<'w, F: Fold> Desk<'w, F> {
+    fn of(world: &'w World<F>, beside: Option<&'w World<F>>) -> Self {
+        // Most decisions look at a handful of streams.
+        Self { world, beside, reads: RefCell::new(Vec::with_capacity(8)) }
+    }
+
     /// Looks at a stream.
     ///
     /// # Errors
@@ -214,6 +224,12 @@ impl<'w, F: Fold> Desk<'w, F> {
     /// it, whatever is known of it here and whether it was looked at before or after.
     pub fn claim(&self, stream: &StreamId) {
         self.note(stream, Revision::ZERO);
+    }
+
+    /// Every look and claim as it was noted, for [`Commit::new`](super::Commit::new).
+    #[must_use]
+    pub fn into_notes(self) -> Vec<(StreamId, Revision)> {
+        self.reads.into_inner()
     }
 
     /// Every stream that was looked at or claimed, at its revision.

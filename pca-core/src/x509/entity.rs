@@ -35,7 +35,9 @@ impl EntityNames {
             .collect();
         if wildcards == Wildcards::Narrow {
             for name in &names {
-                if let GeneralName::Dns(dns) = name {
+                if let GeneralName::Dns(dns) = name
+                    && dns.is_wildcard()
+                {
                     violations.extend(GeneralName::dns(dns.as_str(), wildcards).err().map(EntityViolation::Name));
                 }
             }

@@ -234,10 +234,12 @@ impl NameError {
 /// # Errors
 /// [`NameError::TooMany`] with the number.
 pub fn distinct_names(names: impl IntoIterator<Item = GeneralName>) -> Result<Vec<GeneralName>, NameError> {
-    let mut distinct: Vec<GeneralName> = Vec::new();
+    let names = names.into_iter();
+    let mut distinct: Vec<GeneralName> = Vec::with_capacity(names.size_hint().0);
     let mut seen = std::collections::BTreeSet::new();
     for name in names {
-        if seen.insert(name.clone()) {
+        // Most certificates have one name.
+        if distinct.is_empty() || seen.insert(name.clone()) && distinct.first() != Some(&name) {
             distinct.push(name);
         }
     }

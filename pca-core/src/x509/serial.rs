@@ -7,7 +7,7 @@ use core::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::name::NameHash;
-use crate::log::{StreamId, base32, from_base32, write_hex};
+use crate::log::{StreamId, from_base32, write_base32, write_hex};
 
 /// A certificate's serial number.
 ///
@@ -206,7 +206,7 @@ impl CertificateId {
     /// The stream of this certificate, `certificate/<issuer name hash>/<serial hex>`: the claim of the serial number.
     #[must_use]
     pub fn stream(&self) -> StreamId {
-        StreamId::of("certificate", &format!("{}/{}", self.issuer, self.serial))
+        StreamId::of("certificate", format_args!("{}/{}", self.issuer, self.serial))
     }
 
     /// The certificate that a stream is about; nothing if the stream is about something else.
@@ -220,9 +220,11 @@ impl CertificateId {
 
 impl fmt::Display for CertificateId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut octets = self.issuer.as_bytes().to_vec();
-        octets.extend_from_slice(self.serial.as_der_content());
-        write!(f, "crt_{}", base32(&octets))
+        let mut octets = [0; NameHash::LEN + SerialNumber::MAX_LEN];
+        let content = self.serial.as_der_content();
+        octets.iter_mut().zip(self.issuer.as_bytes().iter().chain(content)).for_each(|(to, from)| *to = *from);
+        f.write_str("crt_")?;
+        write_base32(octets.get(..NameHash::LEN + content.len()).unwrap_or_default(), f)
     }
 }
 

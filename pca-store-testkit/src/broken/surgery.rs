@@ -78,7 +78,7 @@ pub(crate) fn cut(stream: &StreamId) -> &str {
 
 fn encoded(view: EventView<'_>) -> EncodedEvent {
     EncodedEvent {
-        kind: view.kind().into(),
+        kind: view.kind().to_owned().into(),
         schema: view.schema(),
         streams: view.streams().cloned().collect(),
         payload: view.payload().into(),
@@ -87,6 +87,6 @@ fn encoded(view: EventView<'_>) -> EncodedEvent {
 
 fn rebuilt(commit: &Commit, without: Option<&StreamId>, events: Vec<EncodedEvent>) -> Option<Commit> {
     let guards = commit.guards().iter().filter(|guard| Some(&guard.stream) != without);
-    let guards = guards.map(|guard| (guard.stream.clone(), guard.revision)).collect();
+    let guards = guards.map(|guard| (guard.stream.clone(), guard.revision));
     Commit::new(commit.id(), commit.request(), commit.metadata().clone(), guards, &events).ok()
 }

@@ -206,17 +206,14 @@ impl Issued {
     #[must_use]
     pub fn of(event: &Event) -> Option<Self> {
         let Event::CertificateIssued(issued) = event else { return None };
-        Some(Self {
-            id: issued.id,
-            ca: issued.ca.clone(),
-            serial: issued.id.serial(),
-            not_before: issued.not_before,
-            not_after: issued.not_after,
-            lot: issued.lot.clone(),
-            certificate: issued.certificate.clone(),
-            balance: issued.balance,
-            key: issued.key.clone(),
-        })
+        Some(issued.clone().into())
+    }
+}
+
+impl From<CertificateIssued> for Issued {
+    fn from(issued: CertificateIssued) -> Self {
+        let CertificateIssued { id, ca, not_before, not_after, lot, certificate, balance, key, .. } = issued;
+        Self { id, ca, serial: id.serial(), not_before, not_after, lot, certificate, balance, key }
     }
 }
 

@@ -263,7 +263,7 @@ fn in_policy(event: EncodedEvent) -> Recorded {
         decided_at: Timestamp::EPOCH,
         wall_clock: None,
     };
-    let guards = [(stream.clone(), Revision::ZERO)].into();
+    let guards = [(stream.clone(), Revision::ZERO)];
     let event = EncodedEvent { streams: vec![stream], ..event };
     let commit = Commit::new(CommitId::new([1; 16]), RequestDigest::new([0; 32]), metadata, guards, &[event]).unwrap();
     Recorded::new(Head::GENESIS.seal(&commit), commit)
