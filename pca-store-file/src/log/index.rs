@@ -2,7 +2,9 @@
 
 use std::hash::{BuildHasher as _, RandomState};
 
-use pca_core::log::{Commit, CommitId, Position, Revision, Seal, StreamId};
+use siphasher::sip128::SipHasher13;
+
+use pca_core::log::{Commit, CommitId, Position, Revision, Seal, StoreError, StreamId};
 
 use super::format::{to_u64, to_usize};
 use super::shards::{Key, Shards};
@@ -52,15 +54,23 @@ impl Places {
 
 /// Streams, commit ids and places. It holds staged commits, too; whoever reads says how many commits are durable.
 ///
-/// A stream is kept as 128 bits of two hashes under random keys of this process, not as its name: that takes a third of
-/// the memory, and nothing of a commit outlives it. Among a thousand million streams two are the same with a
-/// probability of 10^-21; without the keys nobody can look for such two.
-#[derive(Debug, Default)]
+/// A stream is kept as the 128 bits of SipHash-1-3 under a random key of this process, not as its name: that takes a third
+/// of the memory, and nothing of a commit outlives it. Among a thousand million streams two are the same with a
+/// probability of 10^-21; without the key nobody can look for such two.
+#[derive(Debug)]
 pub(crate) struct Index {
     commits: Vec<CommitPlace>,
     ids: Shards<u32>,
     streams: Shards<Places>,
-    hashes: [RandomState; 2],
+    hasher: SipHasher13,
+}
+
+impl Default for Index {
+    fn default() -> Self {
+        let random = RandomState::new();
+        let hasher = SipHasher13::new_with_keys(random.hash_one(0), random.hash_one(1));
+        Self { commits: Vec::new(), ids: Shards::default(), streams: Shards::default(), hasher }
+    }
 }
 
 impl Index {
@@ -79,9 +89,16 @@ impl Index {
         self.commits.get(index(number)).copied()
     }
 
-    /// How many events a stream has.
-    pub(crate) fn revision(&self, stream: &StreamId) -> Revision {
-        Revision::new(self.streams.get(self.key(stream)).map_or(0, |places| to_u64(places.all().len())))
+    /// Under which keys the streams of a commit's guards are kept, in that order.
+    pub(crate) fn keys(&self, commit: &Commit) -> Vec<Key> {
+        commit.guards().iter().map(|guard| self.key(&guard.stream)).collect()
+    }
+
+    /// Compares the guards of a commit, whose keys these are, with how many events their streams have.
+    pub(crate) fn check_guards(&self, commit: &Commit, keys: &[Key]) -> Result<(), StoreError> {
+        let mut keys = keys.iter();
+        let events = |key| self.streams.get(key).map_or(0, |places| to_u64(places.all().len()));
+        commit.check_guards(|_| Revision::new(keys.next().map_or(0, |key| events(*key))))
     }
 
     /// The number of the newest commit with an event in a stream.
@@ -111,14 +128,14 @@ impl Index {
         }
     }
 
-    /// Takes in the next commit, whose guards hold.
-    pub(crate) fn push(&mut self, seal: &Seal, commit: &Commit, segment: u32, offset: u32) {
+    /// Takes in the next commit, whose guards hold and whose keys these are.
+    pub(crate) fn push(&mut self, seal: &Seal, commit: &Commit, keys: &[Key], segment: u32, offset: u32) {
         let number = self.count();
         self.commits.push(CommitPlace { first: seal.first.get(), segment, offset });
         self.ids.insert(id_key(&commit.id()), number);
         for moved in commit.moves() {
             let place = EventPlace { commit: number, event: u32::try_from(moved.event).unwrap_or(u32::MAX) };
-            let key = self.key(moved.stream);
+            let Some(key) = keys.get(moved.guard).copied() else { continue };
             match self.streams.get_mut(key) {
                 Some(places) => places.push(place),
                 None => self.streams.insert(key, Places::One(place)),
@@ -127,7 +144,8 @@ impl Index {
     }
 
     fn key(&self, stream: &StreamId) -> Key {
-        Key(self.hashes.each_ref().map(|hash| hash.hash_one(stream.as_str())))
+        let hash = self.hasher.hash(stream.as_str().as_bytes());
+        Key([hash.h1, hash.h2])
     }
 }
 

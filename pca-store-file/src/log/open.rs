@@ -259,9 +259,10 @@ pub(crate) fn admit(index: &mut Index, recorded: &Recorded, segment: u32, offset
     if index.number_of(&commit.id()).is_some() {
         return Err(format!("commit id {} stands in the log twice", commit.id()));
     }
-    commit.check_guards(|stream| index.revision(stream)).map_err(|error| error.to_string())?;
+    let keys = index.keys(commit);
+    index.check_guards(commit, &keys).map_err(|error| error.to_string())?;
     let offset = u32::try_from(offset).map_err(|_| "the segment is too long".to_owned())?;
-    index.push(recorded.seal(), commit, segment, offset);
+    index.push(recorded.seal(), commit, &keys, segment, offset);
     Ok(())
 }
 

@@ -23,13 +23,13 @@ pub struct Options {
 }
 
 impl Default for Options {
-    /// Segments of 64 MiB, zeros laid out 4 MiB ahead, a cache of 64 MiB, commits of at most 16 MiB, groups that are
+    /// Segments of 64 MiB, zeros laid out 4 MiB ahead, a cache of 8 MiB, commits of at most 16 MiB, groups that are
     /// closed at 8 MiB, a beacon after 10 ms.
     fn default() -> Self {
         Self {
             segment_size: 64 * MIB,
             preallocation: 4 * MIB,
-            cache: 64 * 1024 * 1024,
+            cache: 8 * 1024 * 1024,
             largest_commit: 16 * 1024 * 1024,
             group: 8 * 1024 * 1024,
             beacon: Some(Duration::from_millis(10)),

@@ -10,6 +10,7 @@ use super::format::{FRAME_HEADER, FramePlace, LogId, SEGMENT_HEADER, SegmentStar
 use super::index::Index;
 use super::options::Options;
 use super::segment::Segment;
+use super::shards::Key;
 
 /// What the writer makes durable with one sync.
 pub(crate) struct Group {
@@ -162,7 +163,8 @@ impl State {
         if octets > options.largest_commit {
             return (Answer::Refused(StoreError::TooLarge { octets, limit: options.largest_commit }), None);
         }
-        if let Err(conflict) = commit.check_guards(|stream| self.index.revision(stream)) {
+        let keys = self.index.keys(&commit);
+        if let Err(conflict) = self.index.check_guards(&commit, &keys) {
             let on = match &conflict {
                 StoreError::Conflict { stream, .. } => self.index.newest_in(stream),
                 _ => None,
@@ -174,13 +176,13 @@ impl State {
             let detail = "the log has as many commits as this version of the library can count".into();
             return (Answer::Refused(StoreError::Backend { detail, retryable: false }), None);
         }
-        let recorded = self.stage(commit, options);
+        let recorded = self.stage(commit, &keys, options);
         let receipt = recorded.receipt();
         staged.push((number, recorded));
         (Answer::Staged(receipt), Some(number))
     }
 
-    fn stage(&mut self, commit: Commit, options: &Options) -> Arc<Recorded> {
+    fn stage(&mut self, commit: Commit, keys: &[Key], options: &Options) -> Arc<Recorded> {
         let seal = self.staged.seal(&commit);
         let frame = to_u64((FRAME_HEADER + commit.body().len()).next_multiple_of(8));
         let opens = self.roll_over(frame, options);
@@ -190,7 +192,7 @@ impl State {
         if let Some(last) = self.segments.last_mut() {
             last.end = self.tail;
         }
-        self.index.push(&seal, &commit, segment, u32::try_from(offset).unwrap_or(u32::MAX));
+        self.index.push(&seal, &commit, keys, segment, u32::try_from(offset).unwrap_or(u32::MAX));
         self.staged = seal.head();
         let place = FramePlace { log: self.log, segment: self.segments.last().map_or(0, |last| last.first), offset };
         self.make_room(frame, opens, segment, offset, options);
