@@ -5,9 +5,10 @@ use std::sync::Arc;
 use futures_core::Stream;
 use futures_util::{StreamExt as _, future, stream};
 
-use crate::domain::Command as _;
 use crate::domain::certificate::{IssueAtomically, IssueCertificate, Issued};
+use crate::domain::{CaId, Command as _};
 use crate::keys::KeyRequest;
+use crate::log::CommitId;
 
 use super::execute::Identity;
 use super::issue::{Concluded, Entered, Prepared};
@@ -16,9 +17,9 @@ use super::session::inconsistent;
 use super::{Call, Done, Error, Pca};
 
 /// How many requests are prepared, signed and committed together.
-const WINDOW: usize = 1024;
+const WINDOW: usize = 256;
 /// How many windows are under way at once.
-const WINDOWS: usize = 3;
+const WINDOWS: usize = 4;
 
 impl Pca {
     /// Issues any number of certificates, each for itself, in order: the stream gives one result a request, each
@@ -36,10 +37,9 @@ impl Pca {
         stream::iter(numbered)
             .chunks(WINDOW)
             .map(move |window| async move {
-                let window = window.into_iter().map(|(number, request)| {
-                    (request, first.map_or_else(|| call.clone(), |first| call.step(first, number)))
-                });
-                stream::iter(self.issue_window(window.collect()).await)
+                let chosen = |number| first.map(|first: CommitId| first.step(number));
+                let window = window.into_iter().map(|(number, request)| (request, chosen(number)));
+                stream::iter(self.issue_window(window.collect(), call).await)
             })
             .buffered(WINDOWS)
             .flatten()
@@ -53,20 +53,22 @@ impl Pca {
         self.execute(request, call).await
     }
 
-    async fn issue_window(&self, window: Vec<(IssueCertificate, Call)>) -> Vec<Result<Done<Issued>, Error>> {
-        let mut places: Vec<Place> = Vec::with_capacity(window.len());
-        for (request, call) in window {
-            let (entry, result) = match self.enter(request, &call, true).await {
-                Ok(Entered::New(entry)) => (Some(entry), None),
-                Ok(Entered::Repeated(done)) => (None, Some(Ok(*done))),
-                Err(error) => (None, Some(Err(error))),
-            };
-            let identity = entry.as_ref().map(|entry| entry.identity);
-            places.push(Place { call, identity, entry, result });
-        }
+    async fn issue_window(
+        &self,
+        window: Vec<(IssueCertificate, Option<CommitId>)>,
+        call: &Call,
+    ) -> Vec<Result<Done<Issued>, Error>> {
+        let entered = self.enter_all(window, call).await.into_iter();
+        let mut places: Vec<Place> = entered
+            .map(|entered| match entered {
+                Ok(Entered::New(entry)) => Place::Entered(entry),
+                Ok(Entered::Repeated(done)) => Place::Ended(Ok(*done)),
+                Err(error) => Place::Ended(Err(error)),
+            })
+            .collect();
         self.prepare_window(&mut places).await;
-        self.land(&mut places).await;
-        places.into_iter().map(|place| self.result(place)).collect()
+        self.land(&mut places, call).await;
+        places.into_iter().map(|place| self.result(place, call)).collect()
     }
 
     /// Decides each request for what must be signed; keys are made all together.
@@ -74,15 +76,12 @@ impl Pca {
         loop {
             let mut wanted: Vec<(usize, KeyRequest, u32)> = Vec::new();
             for (number, place) in places.iter_mut().enumerate() {
-                let Some(entry) = place.entry.as_deref_mut() else { continue };
-                if !entry.signed.is_empty() {
-                    continue;
-                }
+                let Place::Entered(entry) = place else { continue };
                 let lane = self.lane(&entry.request);
                 match self.prepare(&lane, entry).await {
                     Ok(Prepared::Ready) => {}
                     Ok(Prepared::Key(request, ordinal)) => wanted.push((number, request, ordinal)),
-                    Err(error) => place.fail(error),
+                    Err(error) => *place = Place::Ended(Err(error)),
                 }
             }
             if wanted.is_empty() {
@@ -95,85 +94,91 @@ impl Pca {
                 let Some(place) = places.get_mut(number) else { continue };
                 match made {
                     Ok(Ok(key)) => {
-                        if let Some(entry) = &mut place.entry {
+                        if let Place::Entered(entry) = place {
                             entry.evidence.keys.insert(ordinal, key);
                             entry.prepared = true;
                         }
                     }
-                    Ok(Err(error)) => place.fail(error.into()),
-                    Err(error) => place.fail(error),
+                    Ok(Err(error)) => *place = Place::Ended(Err(error.into())),
+                    Err(error) => *place = Place::Ended(Err(error)),
                 }
             }
         }
     }
 
     /// Hands all requests to their lanes and waits; those that come back go on by themselves.
-    async fn land(&self, places: &mut [Place]) {
-        let mut lanes: Vec<(Arc<Lane>, Numbered)> = Vec::new();
+    async fn land(&self, places: &mut [Place], call: &Call) {
+        let mut landings: Vec<Landing> = Vec::new();
         for (number, place) in places.iter_mut().enumerate() {
-            let Some(entry) = place.entry.take() else { continue };
-            let lane = self.lane(&entry.request);
-            match lanes.iter_mut().find(|(known, _)| Arc::ptr_eq(known, &lane)) {
-                Some((_, entries)) => entries.push((number, entry)),
-                None => lanes.push((lane, vec![(number, entry)])),
+            let Place::Entered(entry) = place else { continue };
+            let identity = entry.identity;
+            let Place::Entered(entry) = core::mem::replace(place, Place::Landing(identity)) else { continue };
+            let at = landings.iter().position(|landing| landing.ca == entry.request.ca);
+            let at = at.unwrap_or_else(|| {
+                landings.push(Landing::new(entry.request.ca.clone(), self.lane(&entry.request)));
+                landings.len() - 1
+            });
+            if let Some(landing) = landings.get_mut(at) {
+                landing.numbers.push(number);
+                landing.entries.push(entry);
             }
         }
-        let landing = lanes.into_iter().map(|(lane, entries)| async move {
-            let seat = lane.sit();
-            let (numbers, receivers): (Vec<_>, Vec<_>) =
-                entries.into_iter().map(|(number, entry)| (number, seat.submit(entry))).unzip();
-            let replies = seat.wait(future::join_all(receivers)).await;
-            drop(seat);
-            numbers
-                .into_iter()
-                .zip(replies)
-                .map(|(number, reply)| (number, Arc::clone(&lane), reply))
-                .collect::<Vec<_>>()
-        });
+        let landed = future::join_all(landings.into_iter().map(|Landing { lane, numbers, entries, .. }| async move {
+            let replies = lane.sit().land(entries).await;
+            (lane, numbers, replies)
+        }));
         let mut returned = Vec::new();
-        for (number, lane, reply) in future::join_all(landing).await.into_iter().flatten() {
-            let Some(place) = places.get_mut(number) else { continue };
-            let concluded = match (reply, &place.identity) {
-                (Ok(reply), Some(identity)) => self.conclude(reply, identity, &place.call).await,
-                _ => Err(inconsistent("the lane forgot a request")),
-            };
-            match concluded {
-                Ok(Concluded::Done(done)) => place.result = Some(Ok(*done)),
-                Ok(Concluded::Again(entry, why)) => returned.push((number, lane, entry, why, place.call.clone())),
-                Err(error) => place.fail(error),
+        for (lane, numbers, replies) in landed.await {
+            for (number, reply) in numbers.into_iter().zip(replies) {
+                let Some(place) = places.get_mut(number) else { continue };
+                let concluded = match (reply, &*place) {
+                    (Ok(reply), Place::Landing(identity)) => self.conclude(reply, identity).await,
+                    _ => Err(inconsistent("the lane forgot a request")),
+                };
+                match concluded {
+                    Ok(Concluded::Done(done)) => *place = Place::Ended(Ok(done)),
+                    Ok(Concluded::Again(entry, why)) => returned.push((number, Arc::clone(&lane), entry, why)),
+                    Err(error) => *place = Place::Ended(Err(error)),
+                }
             }
         }
-        let going_on = returned.into_iter().map(|(number, lane, entry, why, call)| async move {
-            (number, self.go_on(&lane, entry, why, &call).await)
-        });
+        let going_on = returned
+            .into_iter()
+            .map(|(number, lane, entry, why)| async move { (number, self.go_on(&lane, entry, why, call).await) });
         for (number, gone) in future::join_all(going_on).await {
             if let Some(place) = places.get_mut(number) {
-                place.result = Some(gone);
+                *place = Place::Ended(gone);
             }
         }
     }
 
-    fn result(&self, place: Place) -> Result<Done<Issued>, Error> {
-        let result = place.result.unwrap_or_else(|| Err(inconsistent("a request of a bulk was not answered")));
-        result.inspect_err(|error| self.journal(IssueCertificate::NAME, &place.call, error))
+    fn result(&self, place: Place, call: &Call) -> Result<Done<Issued>, Error> {
+        let result = match place {
+            Place::Ended(result) => result,
+            Place::Entered(_) | Place::Landing(_) => Err(inconsistent("a request of a bulk was not answered")),
+        };
+        result.inspect_err(|error| self.journal(IssueCertificate::NAME, call, error))
     }
 }
 
-/// Requests with their places in the window.
-type Numbered = Vec<(usize, Box<Entry>)>;
+/// Requests of a window that go to one lane, with their places in the window.
+struct Landing {
+    ca: CaId,
+    lane: Arc<Lane>,
+    numbers: Vec<usize>,
+    entries: Vec<Box<Entry>>,
+}
+
+impl Landing {
+    fn new(ca: CaId, lane: Arc<Lane>) -> Self {
+        Self { ca, lane, numbers: Vec::new(), entries: Vec::new() }
+    }
+}
 
 /// Where a request of a window stands.
-struct Place {
-    call: Call,
-    identity: Option<Identity>,
-    /// Until the lane has it.
-    entry: Option<Box<Entry>>,
-    result: Option<Result<Done<Issued>, Error>>,
-}
-
-impl Place {
-    fn fail(&mut self, error: Error) {
-        self.entry = None;
-        self.result = Some(Err(error));
-    }
+enum Place {
+    Entered(Box<Entry>),
+    /// The lane has it.
+    Landing(Identity),
+    Ended(Result<Done<Issued>, Error>),
 }

@@ -76,7 +76,7 @@ impl Call {
         self
     }
 
-    /// The call of the `step`-th commit of a process, or of the `step`-th request of a bulk: idempotent if this one is.
+    /// The call of the `step`-th commit of a process: idempotent if this one is.
     #[must_use]
     pub(crate) fn step(&self, first: CommitId, step: u64) -> Self {
         Self { commit: Some(first.step(step)), key: None, ..self.clone() }

@@ -172,7 +172,7 @@ impl Pca {
     /// Whether the same was recorded before under the same idempotency key (rule O6).
     async fn is_repeat(&self, command: &DeliverKey, call: &Call) -> Result<bool, Error> {
         let identity = self.identify(DeliverKey::NAME, &command.canonical(), call)?;
-        Ok(self.landed_meanwhile(&identity, call).await?.is_some())
+        Ok(self.landed(&identity).await?.is_some())
     }
 
     async fn chain(&self, subject: &Downloaded) -> Result<Chain, Error> {

@@ -29,7 +29,22 @@ pub(super) struct Identity {
     pub(super) commit: CommitId,
     pub(super) request: RequestDigest,
     /// Randomness that was drawn with the commit id.
-    seed: [u8; 32],
+    pub(super) seed: [u8; 32],
+    /// Whether the commit id is the caller's: then it may have been carried out before.
+    pub(super) chosen: bool,
+}
+
+/// Randomness for an identity: a commit id and a seed. Drawn in one piece: a draw costs more than what is drawn.
+pub(super) type Random = [u8; 48];
+
+impl Identity {
+    pub(super) fn new(chosen: Option<CommitId>, request: RequestDigest, random: &Random) -> Self {
+        let (mut id, mut seed) = ([0; 16], [0; 32]);
+        let (for_id, for_seed) = random.split_at(id.len());
+        id.copy_from_slice(for_id);
+        seed.copy_from_slice(for_seed);
+        Self { commit: chosen.unwrap_or_else(|| CommitId::new(id)), request, seed, chosen: chosen.is_some() }
+    }
 }
 
 impl Pca {
@@ -58,9 +73,7 @@ impl Pca {
         let inner = &*self.inner;
         inner.authorizer.authorize(&call.actor, C::NAME, command.about()).map_err(Refusal::from)?;
         let identity = self.identify(C::NAME, &command.canonical(), call)?;
-        if call.chosen_commit().is_some()
-            && let Some(receipt) = inner.store.receipt(identity.commit, identity.request).await.map_err(reused)?
-        {
+        if let Some(receipt) = self.landed(&identity).await? {
             return self.repeat(receipt).await;
         }
         let (context, mut metadata) = self.draw(C::NAME, C::WHATEVER_THE_CLOCK, &identity, call).await?;
@@ -69,7 +82,7 @@ impl Pca {
         for _ in 0..ATTEMPTS {
             let Decision { plan, guards } = match session.decide(command).await? {
                 Ok(decision) => decision,
-                Err(refusal) => match self.landed_meanwhile(&identity, call).await? {
+                Err(refusal) => match self.landed(&identity).await? {
                     Some(receipt) => return self.repeat(receipt).await,
                     None => return Err(refusal.into()),
                 },
@@ -126,16 +139,9 @@ impl Pca {
 
     /// The commit id and request digest of a call.
     pub(super) fn identify(&self, name: &str, canonical: &[u8], call: &Call) -> Result<Identity, Error> {
-        let request = call.digest(name, canonical);
-        // Drawn in one piece: a draw costs more than what is drawn.
-        let mut random = [0; 48];
+        let mut random: Random = [0; 48];
         self.inner.entropy.fill(&mut random)?;
-        let (mut id, mut seed) = ([0; 16], [0; 32]);
-        let (for_id, for_seed) = random.split_at(id.len());
-        id.copy_from_slice(for_id);
-        seed.copy_from_slice(for_seed);
-        let commit = call.chosen_commit().unwrap_or_else(|| CommitId::new(id));
-        Ok(Identity { commit, request, seed })
+        Ok(Identity::new(call.chosen_commit(), call.digest(name, canonical), &random))
     }
 
     /// Draws what is kept over retries: the time that rules go by, and randomness (rule L9).
@@ -160,13 +166,13 @@ impl Pca {
         Ok((context, call.metadata(name, time, clock)))
     }
 
-    /// The receipt of a request that was carried out while it was decided once more: a repeat gets the first answer, and
-    /// not the refusal that the first one has brought about (rule O6).
-    pub(super) async fn landed_meanwhile(&self, identity: &Identity, call: &Call) -> Result<Option<Receipt>, Error> {
-        match call.chosen_commit() {
-            Some(_) => self.inner.store.receipt(identity.commit, identity.request).await.map_err(reused),
-            None => Ok(None),
+    /// The receipt of a request that was carried out before, or while it was decided once more: a repeat gets the first
+    /// answer, and not the refusal that the first one has brought about (rule O6).
+    pub(super) async fn landed(&self, identity: &Identity) -> Result<Option<Receipt>, Error> {
+        if !identity.chosen {
+            return Ok(None);
         }
+        self.inner.store.receipt(identity.commit, identity.request).await.map_err(reused)
     }
 
     /// A turn at a stream. A lane of this process that holds it is driven on while it is waited for.

@@ -3,11 +3,12 @@
 use std::sync::{Arc, PoisonError};
 
 use crate::domain::certificate::{IssueCertificate, Issued, KeySource};
-use crate::domain::{Command, Context, Desk, Evidence, Halt, Need, Plan, Refusal, State, stream};
+use crate::domain::event::Event;
+use crate::domain::{Command, Context, Desk, Halt, Need, Plan, Refusal, State, stream};
 use crate::keys::{KeyId, KeyRequest};
-use crate::log::{Position, Revision, StoreError, StreamId, World};
+use crate::log::{CommitId, Metadata, Position, Revision, StoreError, StreamId, Timestamp, World};
 
-use super::execute::{Carried, Identity, reused};
+use super::execute::{Carried, Identity, Random, reused};
 use super::lane::{Again, Entry, Lane, Reply};
 use super::recorder::DecisionRecord;
 use super::session::inconsistent;
@@ -18,7 +19,7 @@ const ATTEMPTS: u32 = 64;
 
 /// What a request needs before it can be handed to the lane.
 pub(super) enum Prepared {
-    /// A signature, or nothing, since a refusal is in the air, which only the lane can tell.
+    /// Nothing.
     Ready,
     /// A new key.
     Key(KeyRequest, u32),
@@ -34,37 +35,38 @@ impl Pca {
     }
 
     async fn try_issue(&self, request: IssueCertificate, call: &Call) -> Result<Done<Issued>, Error> {
-        match self.enter(request, call, false).await? {
-            Entered::New(entry) => self.pass(&self.lane(&entry.request), entry, call).await,
+        match self.enter(request, call).await? {
+            Entered::New(entry) => self.pass(&self.lane(&entry.request), entry, call, false).await,
             Entered::Repeated(done) => Ok(*done),
         }
     }
 
-    /// Prepares, signs and hands to the lane, until it is done or refused.
-    async fn pass(&self, lane: &Lane, mut entry: Box<Entry>, call: &Call) -> Result<Done<Issued>, Error> {
+    /// Prepares and hands to the lane, until it is done or refused. A signature that the key store fails is asked for once
+    /// more, unless it was `retried`.
+    async fn pass(
+        &self,
+        lane: &Lane,
+        mut entry: Box<Entry>,
+        call: &Call,
+        mut retried: bool,
+    ) -> Result<Done<Issued>, Error> {
         let identity = entry.identity;
-        let mut refreshed = false;
         for _ in 0..ATTEMPTS {
             while let Prepared::Key(request, ordinal) = self.prepare(lane, &mut entry).await? {
                 let made = self.inner.keys.generate(core::slice::from_ref(&request)).await.into_iter().next();
                 entry.evidence.keys.insert(ordinal, made.ok_or_else(|| inconsistent("the key store made no key"))??);
             }
-            let to_sign: Vec<_> = entry.signed.iter().map(|(to_sign, _)| to_sign.clone()).collect();
-            match self.inner.sign(&to_sign, &lane.view()).await {
-                Ok(signatures) => entry.signed = to_sign.into_iter().zip(signatures).collect(),
-                Err(Error::Key(_)) if !refreshed => {
-                    refreshed = true;
-                    entry.look_again();
-                }
-                Err(error) => return Err(error),
-            }
             let seat = lane.sit();
             let reply = seat.wait(seat.submit(entry)).await;
             drop(seat);
             let reply = reply.map_err(|_| inconsistent("the lane forgot a request"))?;
-            entry = match self.conclude(reply, &identity, call).await? {
-                Concluded::Done(done) => return Ok(*done),
-                Concluded::Again(entry, why) => self.again(lane, entry, &why, call).await?,
+            entry = match self.conclude(reply, &identity).await? {
+                Concluded::Done(done) => return Ok(done),
+                Concluded::Again(_, Again::Sign(error)) if retried => return Err(error.into()),
+                Concluded::Again(entry, why) => {
+                    retried |= matches!(why, Again::Sign(_));
+                    self.again(lane, entry, &why, call).await?
+                }
             };
         }
         Err(Error::Contended { command: IssueCertificate::NAME, attempts: ATTEMPTS })
@@ -79,74 +81,130 @@ impl Pca {
         call: &Call,
     ) -> Result<Done<Issued>, Error> {
         let entry = self.again(lane, entry, &why, call).await?;
-        self.pass(lane, entry, call).await
+        self.pass(lane, entry, call, matches!(why, Again::Sign(_))).await
     }
 
     /// Draws what a request needs, or finds that it was carried out before.
-    pub(super) async fn enter(&self, request: IssueCertificate, call: &Call, in_batch: bool) -> Result<Entered, Error> {
+    async fn enter(&self, request: IssueCertificate, call: &Call) -> Result<Entered, Error> {
         let inner = &*self.inner;
         let name = IssueCertificate::NAME;
         inner.authorizer.authorize(&call.actor, name, request.about()).map_err(Refusal::from)?;
         let identity = self.identify(name, &request.canonical(), call)?;
-        if call.chosen_commit().is_some()
-            && let Some(receipt) = inner.store.receipt(identity.commit, identity.request).await.map_err(reused)?
-        {
+        if let Some(receipt) = self.landed(&identity).await? {
             return Ok(Entered::Repeated(Box::new(answer(self.repeat(receipt).await?)?)));
         }
         let (context, metadata) = self.draw(name, false, &identity, call).await?;
-        let (evidence, beside, signed) = (Evidence::default(), World::default(), Vec::new());
-        let mut entry = Box::new(Entry {
-            request,
-            identity,
-            context,
-            metadata,
-            evidence,
-            beside,
-            signed,
-            in_batch,
-            prepared: false,
-            outdated: false,
-        });
-        if let KeySource::Csr(csr) = &entry.request.key {
-            let stream = stream::spki(&csr.public_key().digest());
+        let mut entry = Entry::new(request, identity, context.time, Arc::new(metadata));
+        if let Some(stream) = entry.key_stream() {
             self.load_beside(&mut entry, stream).await?;
-            // A request in a batch is decided in the lane only; all that it needs of its own is here.
-            entry.prepared = in_batch;
+            entry.prepared = true;
         }
         Ok(Entered::New(entry))
     }
 
-    async fn load_beside(&self, entry: &mut Entry, stream: StreamId) -> Result<(), Error> {
-        let read = self.inner.store.read(&[(stream, Revision::ZERO)], Position::MAX).await?;
+    /// Draws what the requests of a window need, all at once, and finds those that were carried out before. Each has the
+    /// commit id that its caller chose for it, if so.
+    pub(super) async fn enter_all(
+        &self,
+        requests: Vec<(IssueCertificate, Option<CommitId>)>,
+        call: &Call,
+    ) -> Vec<Result<Entered, Error>> {
+        let mut entered = Vec::with_capacity(requests.len());
+        let mut drawn: Option<Result<(Timestamp, Arc<Metadata>), Error>> = None;
+        let mut random: Vec<Random> = vec![[0; 48]; requests.len()];
+        let filled = self.inner.entropy.fill(random.as_flattened_mut());
+        for ((request, chosen), random) in requests.into_iter().zip(&random) {
+            let entry = match &filled {
+                Ok(()) => self.enter_one(request, chosen, random, call, &mut drawn).await,
+                Err(error) => Err(error.clone().into()),
+            };
+            entered.push(entry);
+        }
+        if let Err(error) = self.load_beside_all(&mut entered).await {
+            let new = entered.iter_mut().filter(|entry| matches!(entry, Ok(Entered::New(_))));
+            new.for_each(|entry| *entry = Err(error.clone()));
+        }
+        entered
+    }
+
+    async fn enter_one(
+        &self,
+        request: IssueCertificate,
+        chosen: Option<CommitId>,
+        random: &Random,
+        call: &Call,
+        drawn: &mut Option<Result<(Timestamp, Arc<Metadata>), Error>>,
+    ) -> Result<Entered, Error> {
+        let name = IssueCertificate::NAME;
+        self.inner.authorizer.authorize(&call.actor, name, request.about()).map_err(Refusal::from)?;
+        let identity = Identity::new(chosen, call.digest(name, &request.canonical()), random);
+        if let Some(receipt) = self.landed(&identity).await? {
+            return Ok(Entered::Repeated(Box::new(answer(self.repeat(receipt).await?)?)));
+        }
+        let drawn = match drawn {
+            Some(drawn) => drawn,
+            None => {
+                let fresh = self.draw(name, false, &identity, call).await;
+                drawn.insert(fresh.map(|(context, metadata)| (context.time, Arc::new(metadata))))
+            }
+        };
+        let (time, metadata) = drawn.clone()?;
+        Ok(Entered::New(Entry::new(request, identity, time, metadata)))
+    }
+
+    /// Loads the streams of all keys that holders bring along, in one read.
+    async fn load_beside_all(&self, entered: &mut [Result<Entered, Error>]) -> Result<(), Error> {
+        let new = entered.iter().flatten().filter_map(|entered| match entered {
+            Entered::New(entry) => entry.key_stream(),
+            Entered::Repeated(_) => None,
+        });
+        let streams: Vec<_> = new.map(|stream| (stream, Revision::ZERO)).collect();
+        if streams.is_empty() {
+            return Ok(());
+        }
+        let read = self.inner.store.read(&streams, Position::MAX).await?;
+        let mut beside = World::default();
         for slice in &read.streams {
-            entry.beside.apply(slice)?;
+            beside.apply(slice)?;
+        }
+        let beside = Arc::new(beside);
+        for entered in entered.iter_mut().flatten() {
+            if let Entered::New(entry) = entered
+                && matches!(entry.request.key, KeySource::Csr(_))
+            {
+                entry.beside = Arc::clone(&beside);
+                // All that it needs of its own is here.
+                entry.prepared = true;
+            }
         }
         Ok(())
     }
 
-    /// Decides on the lane's view in order to learn what must be signed; loads what that needs.
+    async fn load_beside(&self, entry: &mut Entry, stream: StreamId) -> Result<(), Error> {
+        let read = self.inner.store.read(&[(stream, Revision::ZERO)], Position::MAX).await?;
+        let beside = Arc::make_mut(&mut entry.beside);
+        for slice in &read.streams {
+            beside.apply(slice)?;
+        }
+        Ok(())
+    }
+
+    /// Decides on the lane's view in order to learn what a request needs, and fetches that. One that brings its holder's
+    /// key needs nothing that was not fetched when it was taken in: it is decided in the lane only.
     pub(super) async fn prepare(&self, lane: &Lane, entry: &mut Entry) -> Result<Prepared, Error> {
         if entry.prepared && !lane.view().is_empty() {
             return Ok(Prepared::Ready);
         }
         loop {
             match decide(lane, entry) {
-                Ok(_) if entry.in_batch => {
+                // A refusal is told by the lane, on durable state.
+                Ok(_) | Err(Halt::Refused(_)) => {
                     entry.prepared = true;
-                    return Ok(Prepared::Ready);
-                }
-                Ok(plan) => {
-                    entry.signed = plan.to_sign().iter().map(|to_sign| (to_sign.clone(), Vec::new())).collect();
-                    return Ok(Prepared::Ready);
-                }
-                Err(Halt::Refused(_)) => {
-                    entry.prepared = entry.in_batch;
-                    entry.signed.clear();
                     return Ok(Prepared::Ready);
                 }
                 Err(Halt::Needs(Need::Key { ordinal, algorithm, key_use })) => {
                     if self.is_refused_by_now(lane, entry).await? {
-                        entry.look_again();
+                        entry.outdated = true;
                         return Ok(Prepared::Ready);
                     }
                     let id = KeyId::derive(&entry.context.commit, ordinal);
@@ -184,46 +242,52 @@ impl Pca {
         why: &Again,
         call: &Call,
     ) -> Result<Box<Entry>, Error> {
-        // It was one of a batch; from here on it goes by itself.
-        entry.in_batch = false;
         entry.prepared = false;
         match why {
             Again::Redraw => entry.context.seed = self.inner.seed()?,
-            Again::Reload => entry.beside = World::default(),
+            Again::Reload => entry.beside = Arc::default(),
             Again::Taken(stream) => self.load_beside(&mut entry, stream.clone()).await?,
-            Again::Sign | Again::Fetch(_) | Again::Stale(_) => {}
+            Again::Sign(_) => entry.outdated = true,
+            Again::Fetch(_) | Again::Stale(_) => {}
         }
         let stale = matches!(why, Again::Stale(_)) || self.inner.is_stale(&entry.context, &lane.view()).await?;
         if stale {
             let (context, metadata) = self.draw(IssueCertificate::NAME, false, &entry.identity, call).await?;
             entry.context.time = context.time;
-            entry.metadata = metadata;
+            entry.metadata = Arc::new(metadata);
         }
         if let Again::Stale(newest) = why
             && entry.context.time < *newest
         {
             // What is in flight is dated later than the clock shows.
-            entry.metadata.wall_clock.get_or_insert(entry.context.time);
-            entry.metadata.decided_at = *newest;
+            let metadata = Arc::make_mut(&mut entry.metadata);
+            metadata.wall_clock.get_or_insert(entry.context.time);
+            metadata.decided_at = *newest;
             entry.context.time = *newest;
         }
         Ok(entry)
     }
 
     /// What a reply of the lane means to the caller.
-    pub(super) async fn conclude(&self, reply: Reply, identity: &Identity, call: &Call) -> Result<Concluded, Error> {
+    pub(super) async fn conclude(&self, reply: Reply, identity: &Identity) -> Result<Concluded, Error> {
         match reply {
             Reply::Landed { entry, events, receipt } => {
-                let signatures: Vec<_> = entry.signed.iter().map(|(_, signature)| signature.clone()).collect();
-                let Entry { request, context, evidence, .. } = *entry;
-                self.record(|| DecisionRecord::of(&request, &context, &evidence, &signatures, &events, receipt));
-                let carried = Carried { events, signed: Vec::new(), receipt: Some(receipt), repeated: false };
-                answer(carried).map(|done| Concluded::Done(Box::new(done)))
+                self.record(|| {
+                    let Entry { request, context, evidence, signed, .. } = &*entry;
+                    let signatures: Vec<_> = signed.iter().map(|(_, signature)| signature.clone()).collect();
+                    DecisionRecord::of(request, context, evidence, &signatures, &events, receipt)
+                });
+                let issued = events.into_iter().find_map(|event| match event {
+                    Event::CertificateIssued(issued) => Some(Issued::from(issued)),
+                    _ => None,
+                });
+                let answer = issued.ok_or_else(unanswered)?;
+                Ok(Concluded::Done(Done { answer, receipt, repeated: false }))
             }
-            Reply::Repeated(receipt) => answer(self.repeat(receipt).await?).map(|done| Concluded::Done(Box::new(done))),
+            Reply::Repeated(receipt) => answer(self.repeat(receipt).await?).map(Concluded::Done),
             Reply::Again { entry, why } => Ok(Concluded::Again(entry, why)),
-            Reply::Refused(refusal) => match self.landed_meanwhile(identity, call).await? {
-                Some(receipt) => answer(self.repeat(receipt).await?).map(|done| Concluded::Done(Box::new(done))),
+            Reply::Refused(refusal) => match self.landed(identity).await? {
+                Some(receipt) => answer(self.repeat(receipt).await?).map(Concluded::Done),
                 None => Err(refusal.into()),
             },
             Reply::Failed(Error::Store(error @ StoreError::IdReused { .. })) => Err(reused(error)),
@@ -264,7 +328,7 @@ pub(super) enum Entered {
 
 /// Where a request stands after the lane has replied.
 pub(super) enum Concluded {
-    Done(Box<Done<Issued>>),
+    Done(Done<Issued>),
     Again(Box<Entry>, Again),
 }
 
@@ -274,10 +338,13 @@ fn decide(lane: &Lane, entry: &Entry) -> Result<Plan, Halt> {
     entry.request.decide(&desk, &entry.context)
 }
 
+fn unanswered() -> Error {
+    inconsistent("the events do not answer the command")
+}
+
 fn answer(carried: Carried) -> Result<Done<Issued>, Error> {
     let Carried { events, receipt, repeated, .. } = carried;
-    let answer =
-        IssueCertificate::answer(&events).ok_or_else(|| inconsistent("the events do not answer the command"))?;
+    let answer = IssueCertificate::answer(&events).ok_or_else(unanswered)?;
     let receipt = receipt.ok_or_else(|| inconsistent("issuing left no receipt"))?;
     Ok(Done { answer, receipt, repeated })
 }

@@ -3,7 +3,7 @@
 use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context as TaskContext, Poll};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use futures_channel::oneshot;
@@ -12,10 +12,12 @@ use crate::domain::event::Event;
 use crate::domain::policy::VerifyAfterSigning;
 use crate::domain::{Command as _, Desk, Halt, Plan, State, stream};
 use crate::keys::Signature;
-use crate::log::{Commit, EventData, Position, Receipt, Revision, StoreError, StreamId, StreamsRead, Timestamp, World};
+use crate::log::{
+    Commit, EventData as _, Position, Receipt, Revision, StoreError, StreamId, StreamsRead, Timestamp, World,
+};
 use crate::ports::Lease;
 
-use super::signing::{Decided, Unsigned};
+use super::signing::{Decided, Decision, Unsigned};
 use super::{Again, Entry, Error, Lane, Reply, Waiting};
 use crate::service::execute::reused;
 use crate::service::time;
@@ -58,14 +60,21 @@ pub(super) struct Driver {
 
 /// A request that was decided into a commit.
 struct Member {
+    sent: Sent,
+    commit: Commit,
+}
+
+/// What is kept of a request while its commit is on its way.
+struct Sent {
     waiting: Waiting,
     events: Vec<Event>,
-    commit: Commit,
+    /// For each event, the streams that it concerns.
+    concerns: Vec<Vec<StreamId>>,
 }
 
 struct Flight {
     answers: Coming<Answers>,
-    members: Vec<(Waiting, Vec<Event>)>,
+    members: Vec<Sent>,
     turn: Option<Lease>,
 }
 
@@ -165,7 +174,7 @@ impl Driver {
                         if self.turns == 0 {
                             self.depart(lane, None);
                         } else {
-                            let quota = stream::quota(&member.waiting.0.request.ca);
+                            let quota = stream::quota(&member.sent.waiting.0.request.ca);
                             let store = Arc::clone(&lane.store);
                             let coming = Box::pin(async move { store.lease(&quota).await });
                             self.before_next = Some(Errand::Turn(coming));
@@ -234,7 +243,7 @@ impl Driver {
             for ((entry, reply), error) in failed {
                 match error {
                     // Its caller tries once more, and has the lane look again.
-                    Error::Key(_) => tell(reply, Reply::Again { entry, why: Again::Sign }),
+                    Error::Key(error) => tell(reply, Reply::Again { entry, why: Again::Sign(error) }),
                     error => tell(reply, Reply::Failed(error)),
                 }
             }
@@ -247,14 +256,19 @@ impl Driver {
 
     /// Encodes what is signed, in order, for the next train.
     fn encode(&mut self, lane: &Lane) {
+        let limit = lane.store.limits().largest_commit;
         while !self.lost
             && self.next.len() < TRAIN
-            && let Some(Decided { waiting: (mut entry, reply), plan, guards, signatures }) = self.unsigned.pop_signed()
+            && let Some(Decided { waiting: (mut entry, reply), decision, signatures }) = self.unsigned.pop_signed()
         {
-            entry.signed = plan.to_sign().iter().cloned().zip(signatures.iter().cloned()).collect();
-            let events = plan.complete(&signatures);
-            match entry.commit(&events, guards, lane.store.limits().largest_commit) {
-                Ok(commit) => self.next.push(Member { waiting: (entry, reply), events, commit }),
+            let Decision { plan, notes, concerns } = decision;
+            let (events, to_sign) = plan.complete_and_keep(&signatures);
+            entry.signed = to_sign.into_iter().zip(signatures).collect();
+            match entry.commit(&events, concerns, notes, limit) {
+                Ok((commit, concerns)) => {
+                    let sent = Sent { waiting: (entry, reply), events, concerns };
+                    self.next.push(Member { sent, commit });
+                }
                 Err(error) => {
                     self.lost = true;
                     self.recall();
@@ -301,7 +315,7 @@ impl Driver {
             self.again.push_front(waiting);
         }
         for member in self.next.drain(..).rev() {
-            self.again.push_front(member.waiting);
+            self.again.push_front(member.sent.waiting);
         }
     }
 
@@ -311,8 +325,7 @@ impl Driver {
             self.decide(waiting);
         }
         for (entry, reply) in core::mem::take(&mut self.doubtful) {
-            let outcome = decide(&self.durable, &entry).0;
-            match outcome {
+            match decide(&self.durable, &entry) {
                 Err(Halt::Refused(refusal)) => tell(reply, Reply::Refused(refusal)),
                 _ => {
                     if !self.has_decided() {
@@ -334,26 +347,26 @@ impl Driver {
         if self.is_stale(&entry) {
             return tell(reply, Reply::Again { entry, why: Again::Stale(self.newest.1) });
         }
-        let (decided, guards) = decide(&self.speculative, &entry);
-        let plan = match decided {
-            Ok(plan) => plan,
+        let (plan, notes) = match decide(&self.speculative, &entry) {
+            Ok(decided) => decided,
             Err(Halt::Refused(_)) => return self.doubtful.push_back((entry, reply)),
             Err(Halt::Needs(need)) => return tell(reply, Reply::Again { entry, why: Again::Fetch(need) }),
         };
         let kept: Vec<Option<Signature>> = plan.to_sign().iter().map(|to_sign| entry.signature(to_sign)).collect();
-        if !entry.in_batch && kept.iter().any(Option::is_none) {
-            return tell(reply, Reply::Again { entry, why: Again::Sign });
-        }
-        for stream in plan.events().iter().flat_map(EventData::streams) {
-            if self.speculative.revision(&stream).is_none()
-                && let Some((revision, fold)) = entry.beside.share(&stream)
-            {
-                self.speculative.insert(stream, revision, fold);
+        let concerns: Vec<Vec<StreamId>> = plan.events().iter().map(|event| event.streams()).collect();
+        let decided_at = entry.metadata.decided_at;
+        for (event, streams) in plan.events().iter().zip(&concerns) {
+            for stream in streams {
+                if self.speculative.revision(stream).is_none()
+                    && let Some((revision, fold)) = entry.beside.share(stream)
+                {
+                    self.speculative.insert(stream.clone(), revision, fold);
+                }
             }
+            self.speculative.speculate_in(event, streams, &entry.metadata, decided_at);
         }
-        self.speculative.speculate(plan.events(), &entry.metadata, entry.metadata.decided_at);
-        self.newest.1 = self.newest.1.max(entry.metadata.decided_at);
-        self.unsigned.push((entry, reply), plan, guards, kept);
+        self.newest.1 = self.newest.1.max(decided_at);
+        self.unsigned.push((entry, reply), Decision { plan, notes, concerns }, kept);
     }
 
     /// Whether a decision has become too old while it waited (rule L9).
@@ -368,7 +381,7 @@ impl Driver {
 
     /// Sends the next train, without those who have left: who was decided behind them is decided again.
     fn depart(&mut self, lane: &Lane, turn: Option<Lease>) {
-        if self.next.iter().any(|member| member.waiting.1.is_canceled()) {
+        if self.next.iter().any(|member| member.sent.waiting.1.is_canceled()) {
             self.recall();
             self.begin_afresh();
             for waiting in core::mem::take(&mut self.again) {
@@ -384,7 +397,7 @@ impl Driver {
         let mut members = Vec::with_capacity(self.next.len());
         for member in self.next.drain(..) {
             train.push(member.commit);
-            members.push((member.waiting, member.events));
+            members.push(member.sent);
         }
         let answers = Box::pin(async move { store.commit(train).await });
         self.flight = Some(Flight { answers, members, turn });
@@ -397,10 +410,12 @@ impl Driver {
         let mut trouble: Option<Error> = None;
         let mut returned = VecDeque::new();
         let mut moved: Vec<StreamId> = Vec::new();
-        for ((entry, reply), events) in members {
+        for Sent { waiting: (entry, reply), events, concerns } in members {
             match answers.next().unwrap_or(Err(StoreError::NotTried)) {
                 Ok(receipt) => {
-                    self.durable.speculate(&events, &entry.metadata, receipt.time);
+                    for (event, streams) in events.iter().zip(&concerns) {
+                        self.durable.speculate_in(event, streams, &entry.metadata, receipt.time);
+                    }
                     self.newest.0 = self.newest.0.max(receipt.time);
                     tell(reply, Reply::Landed { entry, events, receipt });
                 }
@@ -475,10 +490,11 @@ impl Driver {
     }
 }
 
-/// Decides a request on folded streams; gives the streams that it read, too.
-fn decide(world: &World<State>, entry: &Entry) -> (Result<Plan, Halt>, BTreeMap<StreamId, Revision>) {
+/// Decides a request on folded streams; gives what it looked at and claimed, too.
+fn decide(world: &World<State>, entry: &Entry) -> Result<(Plan, Vec<(StreamId, Revision)>), Halt> {
     let desk = Desk::new(world.desk_beside(&entry.beside), &entry.evidence);
-    (entry.request.decide(&desk, &entry.context), desk.guards())
+    let plan = entry.request.decide(&desk, &entry.context)?;
+    Ok((plan, desk.into_notes()))
 }
 
 /// Answers a caller; one who has left does not hear it.

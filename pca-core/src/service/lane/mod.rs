@@ -1,10 +1,10 @@
 //! The hot path: many callers issuing from one CA (architecture, *lanes and trains*).
 //!
-//! A caller decides on the newest view in order to learn what must be signed, has it signed, and hands both to the CA's
-//! lane. In the lane the requests are decided again, in order of arrival, on the *speculative* state: the durable one plus
-//! what the lane has decided but not been answered. What needs the same signature keeps it; the rest goes back. Requests
-//! of a bulk come unsigned: they are decided once, in the lane, which has them signed in batches while it decides the
-//! next. What is signed is sent in trains, in the order of decisions; one train is in flight.
+//! A caller fetches what a request needs of its own, such as a key, and hands it to the CA's lane. In the lane the requests
+//! are decided, in order of arrival, on the *speculative* state: the durable one plus what the lane has decided but not
+//! been answered. What was decided is signed in batches, by the key store's threads, while the lane decides the next. What
+//! is signed is sent in trains, in the order of decisions; one train is in flight. Where a decision is taken again, because
+//! something moved, what needs the same signature keeps it.
 //!
 //! A lane has no thread and no task: whoever waits at it and is looked at by their executor drives it, a step at a time,
 //! and nobody holds it between steps. So neither a caller who leaves nor one who is not looked at keeps the others
@@ -22,10 +22,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use futures_channel::oneshot;
 
-use crate::domain::certificate::IssueCertificate;
+use crate::domain::certificate::{IssueCertificate, KeySource};
 use crate::domain::event::Event;
-use crate::domain::{Context, Evidence, Need, Refusal, State, ToSign};
-use crate::keys::Signature;
+use crate::domain::{Context, Evidence, Need, Refusal, State, ToSign, stream};
+use crate::keys::{KeyError, Signature};
 use crate::log::{Metadata, Position, Receipt, StreamId, Timestamp, World};
 use crate::ports::{EventStore, KeyStore};
 
@@ -40,26 +40,46 @@ pub(super) struct Entry {
     pub(super) request: IssueCertificate,
     pub(super) identity: Identity,
     pub(super) context: Context,
-    pub(super) metadata: Metadata,
+    pub(super) metadata: Arc<Metadata>,
     pub(super) evidence: Evidence,
-    /// Streams of this request alone, such as that of its key.
-    pub(super) beside: World<State>,
+    /// Streams that the lane does not share, such as that of its key; perhaps with others of the same window.
+    pub(super) beside: Arc<World<State>>,
     /// What was signed for it; kept as long as the same bytes are needed.
     pub(super) signed: Vec<(ToSign, Signature)>,
-    /// Whether the lane has it signed, in batches, rather than its caller.
-    pub(super) in_batch: bool,
     /// Whether all that it needs has been fetched, as far as known.
     pub(super) prepared: bool,
-    /// Whether the lane is to read the durable state before it decides.
+    /// Whether the lane is to read the durable state before it decides: there may be a refusal to tell, or, where the key
+    /// that was to sign does not, another key.
     pub(super) outdated: bool,
 }
 
 impl Entry {
-    /// Says that the key that was to sign does not: it may have come to its end behind the lane's back, so that there is
-    /// a refusal to tell, or another key.
-    pub(super) fn look_again(&mut self) {
-        self.signed.clear();
-        self.outdated = true;
+    /// A request that was drawn for and that nothing has been fetched for yet.
+    pub(super) fn new(
+        request: IssueCertificate,
+        identity: Identity,
+        time: Timestamp,
+        metadata: Arc<Metadata>,
+    ) -> Box<Self> {
+        Box::new(Self {
+            context: Context { time, commit: identity.commit, seed: identity.seed },
+            request,
+            identity,
+            metadata,
+            evidence: Evidence::default(),
+            beside: Arc::default(),
+            signed: Vec::new(),
+            prepared: false,
+            outdated: false,
+        })
+    }
+
+    /// The stream of the key that the holder brings along, if they do.
+    pub(super) fn key_stream(&self) -> Option<StreamId> {
+        match &self.request.key {
+            KeySource::Csr(csr) => Some(stream::spki(&csr.public_key().digest())),
+            KeySource::Platform(_) => None,
+        }
     }
 }
 
@@ -80,8 +100,8 @@ pub(super) enum Reply {
 /// Why a request goes back to its caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Again {
-    /// It must be signed, or signed anew.
-    Sign,
+    /// The key store did not sign it: the key may have come to its end behind the lane's back.
+    Sign(KeyError),
     /// Something must be fetched.
     Fetch(Need),
     /// The serial number is taken: draw another.
@@ -176,6 +196,28 @@ impl Seat<'_> {
         self.lane.arrivals().push_back((entry, sender));
         self.lane.bell.mark();
         receiver
+    }
+
+    /// Hands several requests to the lane, and gives each one's answer in order.
+    pub(super) async fn land(&self, entries: Vec<Box<Entry>>) -> Vec<Result<Reply, oneshot::Canceled>> {
+        let (waiting, receivers): (Vec<Waiting>, Vec<_>) = entries
+            .into_iter()
+            .map(|entry| {
+                let (sender, receiver) = oneshot::channel();
+                ((entry, sender), receiver)
+            })
+            .unzip();
+        self.lane.arrivals().extend(waiting);
+        self.lane.bell.mark();
+        // They are answered in order: whoever waits for the last one need not be woken for each.
+        self.wait(async {
+            let mut replies = Vec::with_capacity(receivers.len());
+            for receiver in receivers {
+                replies.push(receiver.await);
+            }
+            replies
+        })
+        .await
     }
 
     /// Waits for something that the lane will bring about, and drives it whenever there is something to be done.

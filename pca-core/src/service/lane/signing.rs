@@ -3,7 +3,7 @@
 use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context as TaskContext, Poll};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::domain::event::Event;
@@ -25,9 +25,17 @@ type Signatures = Vec<Result<Signature, KeyError>>;
 /// A request that was decided and signed.
 pub(super) struct Decided {
     pub(super) waiting: Waiting,
-    pub(super) plan: Plan,
-    pub(super) guards: BTreeMap<StreamId, Revision>,
+    pub(super) decision: Decision,
     pub(super) signatures: Vec<Signature>,
+}
+
+/// What was decided for a request.
+pub(super) struct Decision {
+    pub(super) plan: Plan,
+    /// What the decision looked at and claimed.
+    pub(super) notes: Vec<(StreamId, Revision)>,
+    /// For each event, the streams that it concerns.
+    pub(super) concerns: Vec<Vec<StreamId>>,
 }
 
 /// Requests that were decided, the first of them perhaps signed.
@@ -40,8 +48,7 @@ pub(super) struct Unsigned {
 
 struct Request {
     waiting: Waiting,
-    plan: Plan,
-    guards: BTreeMap<StreamId, Revision>,
+    decision: Decision,
     signatures: Vec<Option<Signature>>,
     /// Whether what is missing has been asked for.
     asked: bool,
@@ -62,15 +69,9 @@ impl Unsigned {
     }
 
     /// Takes a request in, with the signatures that it has.
-    pub(super) fn push(
-        &mut self,
-        waiting: Waiting,
-        plan: Plan,
-        guards: BTreeMap<StreamId, Revision>,
-        signatures: Vec<Option<Signature>>,
-    ) {
+    pub(super) fn push(&mut self, waiting: Waiting, decision: Decision, signatures: Vec<Option<Signature>>) {
         let asked = signatures.iter().all(Option::is_some);
-        self.requests.push_back(Request { waiting, plan, guards, signatures, asked });
+        self.requests.push_back(Request { waiting, decision, signatures, asked });
     }
 
     /// Asks for signatures that are missing, in batches.
@@ -139,16 +140,16 @@ impl Unsigned {
         if !self.requests.front()?.signatures.iter().all(Option::is_some) {
             return None;
         }
-        let Request { waiting, plan, guards, signatures, .. } = self.requests.pop_front()?;
-        Some(Decided { waiting, plan, guards, signatures: signatures.into_iter().flatten().collect() })
+        let Request { waiting, decision, signatures, .. } = self.requests.pop_front()?;
+        Some(Decided { waiting, decision, signatures: signatures.into_iter().flatten().collect() })
     }
 
     /// Gives all requests back, in order, with the signatures that they have got.
     pub(super) fn recall(&mut self) -> Vec<Waiting> {
         self.batches.clear();
         let recalled = self.requests.drain(..).map(|request| {
-            let Request { waiting: (mut entry, reply), plan, signatures, .. } = request;
-            let signed = plan.to_sign().iter().cloned().zip(signatures);
+            let Request { waiting: (mut entry, reply), decision, signatures, .. } = request;
+            let signed = decision.plan.to_sign().iter().cloned().zip(signatures);
             entry.signed = signed.filter_map(|(to_sign, kept)| Some((to_sign, kept?))).collect();
             (entry, reply)
         });
@@ -158,7 +159,7 @@ impl Unsigned {
 
 impl Request {
     fn missing(&mut self) -> impl Iterator<Item = (&ToSign, &mut Option<Signature>)> {
-        self.plan.to_sign().iter().zip(&mut self.signatures).filter(|(_, kept)| kept.is_none())
+        self.decision.plan.to_sign().iter().zip(&mut self.signatures).filter(|(_, kept)| kept.is_none())
     }
 }
 
@@ -169,18 +170,23 @@ impl Entry {
         self.signed.iter().find(|(then, _)| same(then)).map(|(_, signature)| signature.clone())
     }
 
-    /// The commit that carries the request out.
+    /// The commit that carries the request out, and again the streams that its events concern.
     pub(super) fn commit(
         &self,
         events: &[Event],
-        guards: BTreeMap<StreamId, Revision>,
+        concerns: Vec<Vec<StreamId>>,
+        notes: Vec<(StreamId, Revision)>,
         limit: usize,
-    ) -> Result<Commit, Error> {
-        let encoded = events.iter().map(EventData::encode).collect::<Result<Vec<_>, _>>()?;
+    ) -> Result<(Commit, Vec<Vec<StreamId>>), Error> {
+        let encoded = events.iter().zip(concerns).map(|(event, streams)| event.encode_concerning(streams));
+        let encoded = encoded.collect::<Result<Vec<_>, _>>()?;
         let Identity { commit, request, .. } = self.identity;
-        let commit = Commit::new(commit, request, self.metadata.clone(), guards, &encoded)?;
+        let commit = Commit::new(commit, request, Arc::clone(&self.metadata), notes, &encoded)?;
         let octets = commit.body().len();
-        if octets > limit { Err(StoreError::TooLarge { octets, limit }.into()) } else { Ok(commit) }
+        if octets > limit {
+            return Err(StoreError::TooLarge { octets, limit }.into());
+        }
+        Ok((commit, encoded.into_iter().map(|event| event.streams).collect()))
     }
 }
 
