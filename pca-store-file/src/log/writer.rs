@@ -16,6 +16,10 @@ use super::segment;
 use super::shared::Shared;
 use super::staging::{End, Job, Work};
 
+/// Behind a group of this many octets no zeros are laid out: what they save in a sync is little beside writing it, and in a
+/// long bulk every octet would be written twice.
+const LARGE: usize = 64 * 1024;
+
 static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 
 /// What the writer has in its hands.
@@ -86,7 +90,11 @@ impl Writer {
         let end = job.start.saturating_add(to_u64(job.octets.len()));
         write_full(self.file.as_ref(), &job.octets, job.start)?;
         self.end = end;
-        self.preallocate()?;
+        if job.octets.len() < LARGE {
+            self.preallocate()?;
+        } else {
+            self.allocated = self.allocated.max(end);
+        }
         self.marked = false;
         self.file.sync_data()
     }

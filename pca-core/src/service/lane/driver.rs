@@ -229,12 +229,14 @@ impl Driver {
     /// Has what was decided signed, takes in what was signed, and encodes it.
     fn sign(&mut self, lane: &Lane, task: &mut TaskContext<'_>) {
         loop {
-            self.unsigned.ask(&lane.keys);
             let verify = match self.speculative.get(&stream::policy()) {
                 Some(State::Policy(in_force)) => in_force.policy().verify_after_signing,
                 _ => VerifyAfterSigning::Everything,
             };
+            self.unsigned.ask(&lane.keys);
             let (signed, failed) = self.unsigned.take(task, verify);
+            // Before anything is encoded: the key store's threads go on meanwhile.
+            self.unsigned.ask(&lane.keys);
             // What was decided behind one that fails stood on it.
             if !failed.is_empty() {
                 self.lost = true;

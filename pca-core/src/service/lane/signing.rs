@@ -17,8 +17,8 @@ use super::{Entry, Error, Identity, Waiting};
 use crate::service::session::{checked, sign_request};
 
 /// The most signatures that are asked for at once, and how many such batches are under way.
-const BATCH: usize = 256;
-const BATCHES: usize = 2;
+const BATCH: usize = 128;
+const BATCHES: usize = 4;
 
 type Signatures = Vec<Result<Signature, KeyError>>;
 
