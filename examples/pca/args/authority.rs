@@ -144,14 +144,17 @@ pub struct EnableArgs {
     pub certificate: Option<PathBuf>,
 }
 
+/// What an uploaded certificate has already.
+const MADE_HERE: [&str; 11] = ["cn", "o", "ou", "c", "st", "l", "algorithm", "years", "days", "clamp", "path_len"];
+
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Upload instead of making a certificate here")]
 pub struct UploadArgs {
     /// The CA certificate, PEM or DER
-    #[arg(long, value_name = "FILE", requires = "upload_key", conflicts_with_all = ["cn", "o", "ou", "c", "st", "l", "algorithm", "years", "days", "clamp", "path_len"])]
+    #[arg(long, value_name = "FILE", requires = "upload_key", conflicts_with_all = MADE_HERE)]
     pub upload_certificate: Option<PathBuf>,
     /// Its private key: PKCS#8 (also encrypted), PKCS#1 or SEC 1; PEM or DER
-    #[arg(long, value_name = "FILE", requires = "upload_certificate")]
+    #[arg(long, value_name = "FILE", requires = "upload_certificate", conflicts_with_all = MADE_HERE)]
     pub upload_key: Option<PathBuf>,
     /// The file with the passphrase of that key
     #[arg(long, value_name = "FILE", requires = "upload_key")]

@@ -98,7 +98,7 @@ Example:
   pca init --now 2030-01-01T00:00:00Z     # a rehearsal log, which takes its time from --now for ever")]
     Init {
         /// Whose log it is
-        #[arg(long, value_name = "NAME")]
+        #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
         enterprise: Option<String>,
     },
     /// Buy a root (with an intermediate), an intermediate, or quota
@@ -154,7 +154,7 @@ Example:
         out: PathBuf,
         #[arg(long, hide = true)]
         delta: bool,
-        #[arg(long, value_name = "I", hide = true)]
+        #[arg(long, value_name = "I", hide = true, allow_negative_numbers = true)]
         partition: Option<Number>,
     },
     /// Show what resetting or revoking a CA would destroy, with the digest that confirms it

@@ -22,6 +22,8 @@ fn words_that_are_not_of_the_page_are_exit_2() {
         &["enable", ca, "--cn", "X", "--algorithm", "wood"],
         &["enable", ca, "--cn", "X", "--years", "1", "--days", "1"],
         &["enable", ca, "--upload-certificate", "x"],
+        &["enable", ca, "--cn", "X", "--upload-key", "x"],
+        &["enable", ca, "--cn", "X", "--upload-certificate", "x", "--upload-key", "y"],
         &["issue", "server", ca, "--dns", "a.example", "--label", "novalue"],
         &["issue", "server", ca, "--dns", "a.example", "--algorithm", "ed25519", "--csr", "x"],
         &["revoke", "crt_x", "--reason", "boredom"],
@@ -79,6 +81,7 @@ fn what_comes_later_is_refused_with_its_rule() {
     desk.no(&["enable", &pair.root, "--cn", "X", "--request-csr", "x"], &["C2"]);
     desk.yes(&["enable", &pair.root, "--cn", "X"]);
     desk.no(&["crl", &pair.root, "--out", "x", "--delta"], &["A3"]);
+    desk.no(&["crl", &pair.root, "--out", "x", "--partition", "-1"], &["A3"]);
     for format in ["pkcs7", "jks", "apache", "tomcat", "iis", "haproxy"] {
         desk.no(&["download", &pair.root, "--format", format, "--out", "x"], &["A1"]);
     }
