@@ -110,6 +110,14 @@ impl Pca {
         pollster::block_on(self.pca.sweep_keys(orphaned_before, call))
     }
 
+    /// As [`super::Pca::preview_sweep`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn preview_sweep(&self, orphaned_before: Timestamp, call: &Call) -> Result<Vec<SweptKey>, Error> {
+        pollster::block_on(self.pca.preview_sweep(orphaned_before, call))
+    }
+
     /// As [`super::Pca::download`].
     ///
     /// # Errors
