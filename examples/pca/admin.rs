@@ -197,9 +197,22 @@ fn listed(swept: &[SweptKey], text: &mut String) -> Vec<Value> {
 /// `pca completions SHELL`
 pub fn completions(shell: clap_complete::Shell) -> Outcome {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "pca", &mut script);
+    clap_complete::generate(shell, &mut offered(&Cli::command()), "pca", &mut script);
     let script = String::from_utf8_lossy(&script).into_owned();
     Ok(Answer::new(json!({ "shell": shell.to_string(), "script": script }), script))
+}
+
+/// A command with what can be had of it: what comes later is not offered.
+fn offered(command: &clap::Command) -> clap::Command {
+    // Names live as long as the program; there are some dozens of them.
+    let name: &'static str = command.get_name().to_owned().leak();
+    let about = command.get_about().cloned().unwrap_or_default();
+    clap::Command::new(name)
+        .about(about)
+        .version(env!("CARGO_PKG_VERSION"))
+        .disable_version_flag(name != "pca")
+        .args(command.get_arguments().filter(|arg| !arg.is_hide_set()).cloned())
+        .subcommands(command.get_subcommands().filter(|below| !below.is_hide_set()).map(offered))
 }
 
 /// A command of the page that comes later.

@@ -165,7 +165,27 @@ fn completions_are_scripts() {
         let desk = Desk::empty();
         let run = desk.plain(&["completions", shell]);
         assert_eq!(run.code, 0);
-        assert!(run.stdout.contains("revoke-ca"), "{shell}");
+        assert!(run.stdout.contains("revoke-ca") && run.stdout.contains("passphrase-file"), "{shell}");
+        for later in ["cross-sign", "check-chain", "permit-dns", "partition"] {
+            assert!(!run.stdout.contains(later), "{shell} offers {later}, which cannot be had yet");
+        }
+        // The scripts of the other two complete no values.
+        let values = ["ecdsa-p521", "superseded", "pkcs12", "data-encryption", "quota"];
+        for word in values.iter().filter(|_| ["bash", "zsh", "fish"].contains(&shell)) {
+            assert!(run.stdout.contains(word), "{shell} does not offer {word}");
+        }
+    }
+}
+
+#[test]
+fn examples_can_be_copied_from_a_narrow_terminal() {
+    for command in commands() {
+        let help = |columns: &str| {
+            let output = pca().args(&command).arg("--help").env("COLUMNS", columns).output().unwrap();
+            let help = String::from_utf8(output.stdout).unwrap();
+            help.lines().filter(|line| line.starts_with("  pca ")).map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(help("80"), help("110"), "{command:?}: a line is wrapped in its middle");
     }
 }
 
