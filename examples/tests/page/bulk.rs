@@ -100,6 +100,25 @@ fn processes_side_by_side_spend_no_unit_twice() {
 }
 
 #[test]
+fn who_waits_is_told_for_whom() {
+    let desk = Desk::new();
+    let pair = desk.pair("ecc", 1);
+    // A bulk whose lines are still to come holds the directory.
+    let mut holder = desk.command(&["issue", "bulk", &pair.intermediate, "-", "--out", "out.jsonl"]);
+    let mut holder = holder.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    while !desk.path("out.jsonl").exists() {
+        std::thread::yield_now();
+    }
+    let mut waiting = desk.command(&["assign", &pair.intermediate, "1"]);
+    let mut waiting = waiting.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut told = String::new();
+    std::io::BufReader::new(waiting.stderr.take().unwrap()).read_line(&mut told).unwrap();
+    assert!(told.contains("waiting") && told.contains(&holder.id().to_string()), "{told}");
+    drop(holder.stdin.take());
+    assert!(holder.wait().unwrap().success() && waiting.wait().unwrap().success());
+}
+
+#[test]
 fn what_a_killed_process_reported_exists() {
     let desk = Desk::new();
     let pair = desk.pair("ecc", 0);

@@ -132,6 +132,12 @@ fn the_same_key_and_request_are_done_once() {
     let issue = ["issue", "server", &pair.intermediate, "--dns", "a.example.com", "--key", "tuesday"];
     assert_eq!(desk.yes(&issue), desk.yes(&issue));
     assert_eq!(desk.yes(&["show", &pair.intermediate])["quota"]["consumed"], 1);
+    let id = text(&desk.yes(&issue)["certificate"]);
+    desk.yes(&["revoke", &id]);
+    let remove = ["remove", &id, "--key", "wednesday"];
+    assert!(!desk.run(&remove).stderr.contains("warning"));
+    let again = desk.run(&remove);
+    assert!(again.code == 0 && !again.stderr.contains("warning"), "its key is destroyed already: {again:?}");
 }
 
 #[test]
