@@ -134,6 +134,10 @@ pub async fn passphrase(global: &Global, new: &Path) -> Outcome {
     }
     by_its_own_time(global).await?;
     if global.dry_run {
+        // Who gives the passphrase of now is told whether it is the right one.
+        if secret::of_store(global)?.is_some() {
+            Shop::asking_with_keys(global).await?;
+        }
         return Ok(Answer::new(
             json!({ "dry_run": true, "events": [] }),
             "nothing is changed; the keys would be put under the new passphrase",
@@ -155,7 +159,7 @@ async fn by_its_own_time(global: &Global) -> Result<(), Failure> {
         return Ok(());
     }
     let text = "a time was given (--now), but only a rehearsal log takes its time from the caller";
-    Err(Failure::refused("L9", "time-given", text))
+    Err(Failure::refused("L9", "not-a-rehearsal", text))
 }
 
 /// `pca keys sweep`

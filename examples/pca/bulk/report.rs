@@ -85,14 +85,14 @@ impl Report {
     /// How many there were of both, once all that is told of them is durable.
     pub fn answer(self) -> Outcome {
         let Self { file, issued, refused, reasons } = self;
-        let mut text = counted(issued, refused, "were issued", "were refused");
+        let mut text = counted(issued, refused, ["was", "were"]);
         match file {
             Some((file, path)) => {
                 // Standard output and other devices cannot be synced.
                 if file.metadata().is_ok_and(|metadata| metadata.is_file()) {
                     file.sync_all().map_err(|error| Failure::file("writing", &path, &error))?;
                 }
-                text.push_str(&format!("; {} tells each line's", path.display()));
+                text.push_str(&format!("; what became of each line is in {}", path.display()));
             }
             None => tell(&reasons, refused),
         }
@@ -132,8 +132,7 @@ impl Foreseen {
         let count = u64::try_from(refused.len()).unwrap_or(u64::MAX);
         let lines: Vec<Value> = refused.iter().map(|(line, broken)| refused_json(*line, broken)).collect();
         let json = json!({ "dry_run": true, "issued": issued, "refused": count, "lines": lines });
-        let mut text =
-            format!("nothing is changed; {}\n", counted(issued, count, "would be issued", "would be refused"));
+        let mut text = format!("nothing is changed; {}\n", counted(issued, count, ["would be"; 2]));
         for (line, broken) in &refused {
             refused_lines(*line, broken).iter().for_each(|line| text.push_str(&format!("{line}\n")));
         }
@@ -146,8 +145,14 @@ const fn code(issued: u64, refused: u64) -> u8 {
     if issued == 0 && refused > 0 { REFUSED } else { DONE }
 }
 
-fn counted(issued: u64, refused: u64, are_issued: &str, are_refused: &str) -> String {
-    format!("{issued} certificates {are_issued}, {refused} requests {are_refused}")
+/// Both counts in words: one verb for one, the other for several.
+fn counted(issued: u64, refused: u64, verbs: [&str; 2]) -> String {
+    let count = |number: u64, thing: &str, participle: &str| {
+        let [one, several] = verbs;
+        let (plural, verb) = if number == 1 { ("", one) } else { ("s", several) };
+        format!("{number} {thing}{plural} {verb} {participle}")
+    };
+    format!("{}, {}", count(issued, "certificate", "issued"), count(refused, "request", "refused"))
 }
 
 fn refused_json(line: u64, broken: &[BrokenRule]) -> Value {

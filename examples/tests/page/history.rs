@@ -184,6 +184,12 @@ fn keys_are_checked_swept_and_put_under_another_passphrase() {
     desk.no(&["passphrase", "--new-passphrase-file", &short], &["K5"]);
     let before = desk.head();
     let new = desk.write("new.txt", "entirely different words\n");
+    let dry = ["passphrase", "--new-passphrase-file", &new, "--dry-run"];
+    desk.yes(&dry);
+    let wrong = desk.run_with(&dry, |command| {
+        command.env("PCA_PASSPHRASE", "another long passphrase");
+    });
+    assert_eq!((wrong.code, wrong.error().as_str()), (3, "wrong-passphrase"));
     desk.yes(&["passphrase", "--new-passphrase-file", &new]);
     assert_eq!(desk.head(), before, "the log is not touched");
     assert_eq!(desk.run(&["assign", &pair.intermediate, "1"]).error(), "wrong-passphrase");
