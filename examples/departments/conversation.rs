@@ -13,7 +13,10 @@ use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
 use rustls::server::WebPkiClientVerifier;
-use rustls::{CertificateError, ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection, Stream};
+use rustls::{
+    CertificateError, ClientConfig, ClientConnection, ProtocolVersion, RootCertStore, ServerConfig, ServerConnection,
+    Stream,
+};
 
 use crate::Outcome;
 use crate::issuing::{Certificates, OA_HOST, package};
@@ -155,7 +158,11 @@ fn serve(listener: &TcpListener, config: Arc<ServerConfig>) -> Result<String, ru
         let _ = io::copy(&mut socket, &mut io::sink());
     }
     served.map_err(general)?;
-    Ok(connection.protocol_version().map_or_else(String::new, |version| format!("{version:?}")))
+    Ok(match connection.protocol_version() {
+        Some(ProtocolVersion::TLSv1_3) => "TLS 1.3".into(),
+        Some(other) => format!("{other:?}"),
+        None => String::new(),
+    })
 }
 
 fn greet(connection: &mut ServerConnection, socket: &mut TcpStream) -> io::Result<()> {

@@ -6,7 +6,8 @@ use clap::CommandFactory as _;
 use pca_core::domain::enterprise::FoundEnterprise;
 use pca_core::domain::policy::{AdoptPolicy, Policy, PolicyJsonError};
 use pca_core::domain::{BrokenRule, Rule};
-use pca_core::service::{Parts, Pca, Swept};
+use pca_core::log::Timestamp;
+use pca_core::service::{Parts, Pca, Swept, SweptKey};
 use pca_core::x509::Profile;
 use pca_store_memory::{MemoryEventStore, MemoryKeyStore};
 use pca_system::{OsEntropy, SystemClock};
@@ -131,11 +132,15 @@ pub async fn passphrase(global: &Global, new: &Path) -> Outcome {
     if !gate.is_open() {
         return Err(Failure::Refused(gate.reasons(&[])));
     }
+    by_its_own_time(global).await?;
     if global.dry_run {
-        Shop::asking(global).await?;
+        // Who gives the passphrase of now is told whether it is the right one.
+        if secret::of_store(global)?.is_some() {
+            Shop::asking_with_keys(global).await?;
+        }
         return Ok(Answer::new(
             json!({ "dry_run": true, "events": [] }),
-            "the keys would be put under the new passphrase",
+            "nothing is changed; the keys would be put under the new passphrase",
         ));
     }
     let shop = Shop::working(global).await?;
@@ -146,39 +151,72 @@ pub async fn passphrase(global: &Global, new: &Path) -> Outcome {
     Ok(Answer::new(json!({ "changed": true }), "the keys are under the new passphrase"))
 }
 
+/// Only a rehearsal log takes its time from the caller (rule L9), also where nothing is written into it.
+async fn by_its_own_time(global: &Global) -> Result<(), Failure> {
+    let shop = Shop::asking(global).await?;
+    let is_rehearsal = shop.pca.question(|desk, _| Ok(desk.enterprise()?.is_rehearsal())).await?;
+    if global.now.is_none() || global.dry_run || is_rehearsal {
+        return Ok(());
+    }
+    let text = "a time was given (--now), but only a rehearsal log takes its time from the caller";
+    Err(Failure::refused("L9", "not-a-rehearsal", text))
+}
+
 /// `pca keys sweep`
 pub async fn sweep(global: &Global) -> Outcome {
+    by_its_own_time(global).await?;
+    // No other process is at work on the keys while they are open here, so that a key without an event is an orphan.
+    let any_age = Timestamp::from_micros(i64::MAX);
     if global.dry_run {
-        return Err(Failure::refused(
-            "L7",
-            "no-preview",
-            "a sweep cannot be previewed; `pca verify` tells which keys have no owner",
-        ));
+        let shop = Shop::asking_with_keys(global).await?;
+        let swept = shop.pca.preview_sweep(any_age, &shop.after).await?;
+        let mut text = format!("nothing is changed; {} keys would be destroyed\n", swept.len());
+        let destroyed = listed(&swept, &mut text);
+        return Ok(Answer::new(json!({ "dry_run": true, "destroyed": destroyed }), text));
     }
     let shop = Shop::working(global).await?;
-    // No other process is at work on this directory while it is open, so that a key without an event is an orphan.
-    let swept = shop.pca.sweep_keys(pca_core::log::Timestamp::from_micros(i64::MAX), &shop.after).await;
+    let swept = shop.pca.sweep_keys(any_age, &shop.after).await;
     shop.close().await?;
+    let swept = swept?;
+    let mut text = format!("{} keys were destroyed\n", swept.len());
+    let destroyed = listed(&swept, &mut text);
+    Ok(Answer::new(json!({ "destroyed": destroyed }), text))
+}
+
+fn listed(swept: &[SweptKey], text: &mut String) -> Vec<Value> {
     let why = |swept: Swept| match swept {
         Swept::Orphan => "no event names it",
         Swept::Due => "its end was decided",
         _ => "its end was confirmed",
     };
-    let swept = swept?;
-    let json: Vec<Value> = swept.iter().map(|key| json!({ "key": key.key.to_string(), "why": why(key.why) })).collect();
-    let mut text = format!("{} keys were destroyed\n", swept.len());
-    for key in &swept {
-        text.push_str(&format!("  {}  {}\n", key.key, why(key.why)));
-    }
-    Ok(Answer::new(json!({ "destroyed": json }), text))
+    swept
+        .iter()
+        .map(|swept| {
+            text.push_str(&format!("  {}  {}\n", swept.key, why(swept.why)));
+            json!({ "key": swept.key.to_string(), "why": why(swept.why) })
+        })
+        .collect()
 }
 
 /// `pca completions SHELL`
 pub fn completions(shell: clap_complete::Shell) -> Outcome {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "pca", &mut script);
+    clap_complete::generate(shell, &mut offered(&Cli::command()), "pca", &mut script);
     let script = String::from_utf8_lossy(&script).into_owned();
     Ok(Answer::new(json!({ "shell": shell.to_string(), "script": script }), script))
+}
+
+/// A command with what can be had of it: what comes later is not offered.
+fn offered(command: &clap::Command) -> clap::Command {
+    // Names live as long as the program; there are some dozens of them.
+    let name: &'static str = command.get_name().to_owned().leak();
+    let about = command.get_about().cloned().unwrap_or_default();
+    clap::Command::new(name)
+        .about(about)
+        .version(env!("CARGO_PKG_VERSION"))
+        .disable_version_flag(name != "pca")
+        .args(command.get_arguments().filter(|arg| !arg.is_hide_set()).cloned())
+        .subcommands(command.get_subcommands().filter(|below| !below.is_hide_set()).map(offered))
 }
 
 /// A command of the page that comes later.

@@ -1,12 +1,14 @@
 //! How a command ends: what it prints, and with which exit code.
 
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 
 use pca_core::domain::{BrokenRule, Refusal, Rule};
 use pca_core::keys::KeyError;
 use pca_core::log::StoreError;
 use pca_core::service;
 use serde_json::{Value, json};
+
+use crate::output;
 
 /// Done, or an answer of yes.
 pub const DONE: u8 = 0;
@@ -134,43 +136,46 @@ pub fn broken_json(broken: &BrokenRule) -> Value {
     json!({ "rule": broken.rule().number(), "code": broken.code(), "message": broken.message() })
 }
 
+/// A broken rule for people, in one line.
+pub fn broken_line(broken: &BrokenRule) -> String {
+    format!("{:<3} {}", broken.rule().number(), output::harmless(broken.message()))
+}
+
 /// Prints what a command ended with, and gives the exit code.
 pub fn conclude(outcome: Outcome, as_json: bool) -> u8 {
-    match outcome {
-        Ok(Answer::Printed) => DONE,
-        Ok(Answer::Value { json, text, code }) => {
-            print(&if as_json { json.to_string() } else { text });
-            code
+    let (printed, code) = match outcome {
+        Ok(Answer::Printed) => return DONE,
+        Ok(Answer::Value { json, text, code }) => (if as_json { json.to_string() } else { text }, code),
+        Err(Failure::Refused(broken)) if as_json => {
+            (json!({ "refused": broken.iter().map(broken_json).collect::<Vec<_>>() }).to_string(), REFUSED)
         }
         Err(Failure::Refused(broken)) => {
-            if as_json {
-                print(&json!({ "refused": broken.iter().map(broken_json).collect::<Vec<_>>() }).to_string());
-            } else {
-                say("refused:");
-                for broken in &broken {
-                    say(&format!("  {:<3} {}", broken.rule().number(), broken.message()));
-                }
-            }
-            REFUSED
+            say("refused:");
+            broken.iter().for_each(|broken| say(&format!("  {}", broken_line(broken))));
+            return REFUSED;
         }
-        Err(Failure::Usage(message)) => {
-            error("usage", &message, as_json);
-            USAGE
-        }
-        Err(Failure::Trouble { kind, message }) => {
-            error(kind, &message, as_json);
+        Err(Failure::Usage(message)) => (error("usage", &message, as_json), USAGE),
+        Err(Failure::Trouble { kind, message }) => (error(kind, &message, as_json), TROUBLE),
+    };
+    match print(&printed) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            say(&format!("error: the answer cannot be written to standard output: {error}"));
             TROUBLE
         }
+        // Whoever does not want to read on is no trouble.
+        _ => code,
     }
 }
 
-/// Prints a line, or lines, on standard output. Whoever does not want to read on is no trouble.
-pub fn print(text: &str) {
-    if !text.is_empty() {
-        let mut out = std::io::stdout().lock();
-        let _ = out.write_all(text.trim_end_matches('\n').as_bytes()).and_then(|()| out.write_all(b"\n"));
-        let _ = out.flush();
+/// Prints a line, or lines, on standard output.
+pub fn print(text: &str) -> std::io::Result<()> {
+    if text.is_empty() {
+        return Ok(());
     }
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.trim_end_matches('\n').as_bytes())?;
+    out.write_all(b"\n")?;
+    out.flush()
 }
 
 /// Says something on standard error.
@@ -178,10 +183,11 @@ pub fn say(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
-fn error(kind: &str, message: &str, as_json: bool) {
+/// What went wrong: said to people, to be printed for programs.
+fn error(kind: &str, message: &str, as_json: bool) -> String {
     if as_json {
-        print(&json!({ "error": { "kind": kind, "message": message } }).to_string());
-    } else {
-        say(&format!("error: {message}"));
+        return json!({ "error": { "kind": kind, "message": message } }).to_string();
     }
+    say(&format!("error: {message}"));
+    String::new()
 }

@@ -150,7 +150,10 @@ impl Gate {
     }
 
     fn stranger(&mut self, stand_in: String, text: &str, rule: &'static str, message: String) {
-        let text = text.chars().filter(|c| !c.is_control()).take(80).collect();
+        let text = match text.chars().filter(|c| !c.is_control()).take(80).collect::<String>() {
+            text if text.trim().is_empty() => "``".to_owned(),
+            text => text,
+        };
         let broken = BrokenRule::new(Rule::new(rule), "unknown-id", message);
         self.strangers.push(Stranger { stand_in, text, broken });
     }

@@ -8,11 +8,15 @@ use serde_json::{Value, json};
 use crate::args::{Global, LogArgs, Number, VerifyArgs};
 use crate::exit::{Answer, Failure, Outcome, REFUSED, TROUBLE, print, say};
 use crate::key_check::{self, KeyLedger};
+use crate::output::harmless;
 use crate::shop::Shop;
 use crate::{output, secret};
 
 /// `pca log`
 pub async fn log(global: &Global, args: LogArgs) -> Outcome {
+    if args.follow && global.as_of.is_some() {
+        return Err(Failure::Usage("--follow and --as-of exclude each other: an earlier log does not grow".into()));
+    }
     let shop = Shop::asking(global).await?;
     let mut after = match args.after {
         Some(Number::Fits(position)) => Position::new(position),
@@ -30,7 +34,9 @@ pub async fn log(global: &Global, args: LogArgs) -> Outcome {
         for recorded in &batch {
             tell(recorded, begin, global.json, &mut lines)?;
         }
-        print(&lines);
+        if is_over(print(&lines))? {
+            return Ok(Answer::Printed);
+        }
     }
     if args.follow {
         let mut more = Box::pin(shop.pca.follow(after));
@@ -38,10 +44,21 @@ pub async fn log(global: &Global, args: LogArgs) -> Outcome {
             let mut lines = String::new();
             let recorded = recorded?;
             tell(&recorded, begin, global.json, &mut lines)?;
-            print(&lines);
+            if is_over(print(&lines))? {
+                break;
+            }
         }
     }
     Ok(Answer::Printed)
+}
+
+/// Whether whoever reads has had enough; other trouble with standard output is trouble.
+fn is_over(printed: std::io::Result<()>) -> Result<bool, Failure> {
+    match printed {
+        Ok(()) => Ok(false),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(true),
+        Err(error) => Err(Failure::trouble("file", format!("writing to standard output: {error}"))),
+    }
 }
 
 /// Tells the events of a commit that are behind a position.
@@ -52,8 +69,8 @@ fn tell(recorded: &Recorded, after: Position, as_json: bool, lines: &mut String)
             let json = serde_json::to_value(&entry).map_err(|error| Failure::trouble("store", error.to_string()))?;
             lines.push_str(&times_for_people(json).to_string());
         } else {
-            let claimed = entry.claimed_actor.map(|claimed| format!(" as {claimed}")).unwrap_or_default();
-            let reason = entry.reason.map(|reason| format!("  “{reason}”")).unwrap_or_default();
+            let claimed = entry.claimed_actor.map(|name| format!(" as {}", harmless(&name))).unwrap_or_default();
+            let reason = entry.reason.map(|reason| format!("  “{}”", harmless(&reason))).unwrap_or_default();
             let streams: Vec<&str> = entry.streams.iter().map(|stream| stream.as_str()).collect();
             lines.push_str(&format!(
                 "{:>6}  {}  {}  {}{claimed}  {}{reason}",
@@ -127,6 +144,10 @@ pub async fn verify(global: &Global, args: VerifyArgs) -> Outcome {
     let keys = match passphrase {
         Some(passphrase) => match key_check::check(global, &ledger, passphrase).await {
             Ok(keys) => Some(keys),
+            Err(Failure::Trouble { kind: "damaged", message }) => {
+                faults.push(message);
+                None
+            }
             Err(Failure::Trouble { kind: "in-use", message }) => {
                 say(&format!("warning: the keys are not checked, as another process is at work: {message}"));
                 None

@@ -66,7 +66,12 @@ pub struct KeyReport {
 
 /// Reads every key, and looks whether each that the log needs is among them and is what the log says.
 pub async fn check(global: &Global, ledger: &KeyLedger, passphrase: SecretString) -> Result<KeyReport, Failure> {
-    let keys = FileKeyStore::open(&global.dir.join("keys"), passphrase, FileKeyStoreOptions::default())?;
+    let directory = global.dir.join("keys");
+    if !FileKeyStore::exists(&directory)? {
+        let text = format!("there is no key store at {}: the keys of this log are lost", directory.display());
+        return Err(Failure::trouble("damaged", text));
+    }
+    let keys = FileKeyStore::open(&directory, passphrase, FileKeyStoreOptions::default())?;
     let checked = keys.check_all().await?;
     let mut faults: Vec<String> = checked.faults.iter().map(|(key, error)| format!("{key}: {error}")).collect();
     let there: BTreeSet<KeyId> = keys.list().await?.into_iter().map(|entry| entry.id).collect();

@@ -8,7 +8,8 @@ use pca_core::domain::certificate::{IssueCertificate, KeySource, NameRequest};
 use pca_core::domain::event::Holder;
 use pca_core::domain::{BrokenRule, CaId, Rule};
 use pca_core::x509::{MAX_CERTIFICATE, Profile, SubjectFields};
-use serde::Deserialize;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use crate::args::{AlgorithmWord, Number};
 use crate::file;
@@ -82,7 +83,7 @@ pub fn read(reader: &mut dyn BufRead) -> std::io::Result<Option<Text>> {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object such as {\"kind\":\"server\",\"dns\":[\"a.example.com\"]}")]
 struct Request {
     kind: Option<String>,
     #[serde(default)]
@@ -107,7 +108,35 @@ struct Request {
     holder: Option<String>,
     contact: Option<String>,
     #[serde(default)]
-    labels: std::collections::BTreeMap<String, String>,
+    labels: Labels,
+}
+
+/// Labels as they stand in the line: one that is given twice is left to the rules.
+#[derive(Default)]
+struct Labels(Vec<(String, String)>);
+
+impl<'de> Deserialize<'de> for Labels {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(LabelsVisitor)
+    }
+}
+
+struct LabelsVisitor;
+
+impl<'de> Visitor<'de> for LabelsVisitor {
+    type Value = Labels;
+
+    fn expecting(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("an object of texts")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Labels, A::Error> {
+        let mut labels = Vec::new();
+        while let Some(label) = map.next_entry()? {
+            labels.push(label);
+        }
+        Ok(Labels(labels))
+    }
 }
 
 /// Understands a line; an empty one is none.
@@ -124,6 +153,11 @@ pub fn parse(text: &Text, ca: &CaId) -> Option<Line> {
             return Some(Line { request: empty(), gate, readable: false });
         }
     };
+    // A structure would be read from an array, too, by the order of its fields.
+    if octets.trim_ascii_start().first() == Some(&b'[') {
+        gate.refuse(BrokenRule::new(I8, "line-malformed", "the line is an array; a request is an object"));
+        return Some(Line { request: empty(), gate, readable: false });
+    }
     match serde_json::from_slice::<Request>(octets) {
         Ok(request) => {
             let profile = profile(request.kind.as_deref(), &mut gate);
@@ -131,7 +165,11 @@ pub fn parse(text: &Text, ca: &CaId) -> Option<Line> {
             Some(Line { request, gate, readable: profile.is_some() })
         }
         Err(error) => {
-            gate.refuse(BrokenRule::new(I8, "line-malformed", format!("the line is no request: {error}")));
+            // The error counts lines of its own, of which there is one.
+            let told = error.to_string();
+            let told = told.split(" at line ").next().unwrap_or(&told);
+            let text = format!("the line is no request: {told} (column {})", error.column());
+            gate.refuse(BrokenRule::new(I8, "line-malformed", text));
             Some(Line { request: empty(), gate, readable: false })
         }
     }
@@ -176,7 +214,7 @@ fn understand(asked: Request, profile: Profile, ca: &CaId, gate: &mut Gate) -> I
         }
     });
     request.clamp = asked.clamp;
-    request.holder = Holder { name: asked.holder, contact: asked.contact, labels: asked.labels.into_iter().collect() };
+    request.holder = Holder { name: asked.holder, contact: asked.contact, labels: asked.labels.0 };
     request
 }
 
@@ -247,12 +285,18 @@ mod tests {
         assert!(line.gate.is_open());
         assert_eq!((line.request.names.len(), line.request.days), (2, Some(3)));
         assert!(parse(&Text::Whole(b"  ".to_vec()), &ca()).is_none());
+        let twice = r#"{"kind":"server","dns":["a.example"],"labels":{"k":"v","k":"w"}}"#;
+        assert_eq!(parse(&Text::Whole(twice.into()), &ca()).unwrap().request.holder.labels.len(), 2);
     }
 
     #[test]
     fn what_is_no_request_breaks_a_rule() {
         assert_eq!(rules("nonsense"), ["I8"]);
         assert_eq!(rules(r#"{"kind":"server","shoe":1}"#), ["I8"]);
+        assert_eq!(rules(" []"), ["I8"]);
+        let array =
+            r#"["server",["a.example"],[],[],[],null,null,null,null,null,null,null,null,null,false,null,null,{}]"#;
+        assert_eq!(rules(array), ["I8"]);
         assert_eq!(rules(r#"{"dns":["a.example"]}"#), ["I8"]);
         assert_eq!(rules(r#"{"kind":"pony"}"#), ["I2"]);
         assert_eq!(rules(r#"{"kind":"server","algorithm":"rsa-1024"}"#), ["O3"]);

@@ -1,14 +1,15 @@
 //! Lists: CAs as a tree, certificates, orders, quota.
 
 use pca_core::domain::quota::Columns;
-use pca_core::log::Position;
+use pca_core::log::{Position, Timestamp};
 use pca_core::projection::inventory::{CaEntry, CaStatus, CertificateEntry, CertificateStatus};
 use pca_core::projection::{CertificateFilter, Inventory, Orders, QuotaLedger};
+use pca_core::x509::SerialNumber;
 use serde_json::{Value, json};
 
 use crate::args::{Global, ListArgs, ListKind};
-use crate::exit::{Answer, Failure, Outcome};
-use crate::output::{bar, csv, day, state, table};
+use crate::exit::{Answer, Failure, Outcome, say};
+use crate::output::{bar, csv, day, harmless, state, table};
 use crate::shop::Shop;
 use crate::view;
 
@@ -18,12 +19,16 @@ pub async fn list(global: &Global, args: ListArgs) -> Outcome {
         return Err(Failure::Usage("--csv and --json exclude each other".into()));
     }
     check(&args)?;
+    let absent = absent(&args);
+    if let Some(absent) = &absent {
+        say(&format!("note: {absent}, so that nothing matches"));
+    }
     let shop = Shop::asking(global).await?;
     let listed = match args.kind {
         ListKind::Cas => cas(&shop, &args).await?,
         ListKind::Certificates => certificates(&shop, &args).await?,
-        ListKind::Orders => orders(&shop, &args).await?,
-        ListKind::Quota => quota(&shop, &args).await?,
+        ListKind::Orders => orders(&shop, &args, absent.is_some()).await?,
+        ListKind::Quota => quota(&shop, &args, absent.is_some()).await?,
     };
     let text = if args.csv { listed.csv } else { listed.text };
     Ok(Answer::new(Value::Array(listed.json), text))
@@ -65,6 +70,31 @@ fn check(args: &ListArgs) -> Result<(), Failure> {
     Err(Failure::Usage(format!("`{status}` is no status of what is listed; known are {}", known.join(", "))))
 }
 
+/// A filter by what the things listed never have.
+fn absent(args: &ListArgs) -> Option<String> {
+    let (things, has): (&str, &[&str]) = match args.kind {
+        ListKind::Certificates => return None,
+        ListKind::Cas => ("a CA", &["name", "serial number", "fingerprint", "expiry"]),
+        ListKind::Orders => ("an order", &[]),
+        ListKind::Quota => ("quota", &["expiry"]),
+    };
+    let given = [
+        ("name", args.name.is_some()),
+        ("serial number", args.serial.is_some()),
+        ("fingerprint", args.fingerprint.is_some()),
+        ("holder", args.holder.is_some()),
+        ("expiry", args.expires_within.is_some()),
+    ];
+    let (name, _) = given.into_iter().find(|(name, given)| *given && !has.contains(name))?;
+    Some(format!("{things} has no {name}"))
+}
+
+/// A serial number as OpenSSL and others write it: in either case, with colons, with zeros before it.
+fn is_serial(wanted: &str, serial: &SerialNumber) -> bool {
+    let digits = |text: &str| text.replace(':', "").trim_start_matches('0').to_ascii_lowercase();
+    digits(wanted) == digits(&serial.to_string())
+}
+
 fn contains(text: &str, part: &Option<String>) -> bool {
     part.as_ref().is_none_or(|part| text.to_lowercase().contains(&part.to_lowercase()))
 }
@@ -86,10 +116,7 @@ async fn cas(shop: &Shop, args: &ListArgs) -> Result<Listed, Failure> {
                 Some(status) => entry.status.name() == status,
                 None => entry.status != CaStatus::Removed,
             }
-            && args
-                .serial
-                .as_deref()
-                .is_none_or(|serial| certificate.is_some_and(|c| c.serial.to_string() == digits(serial)))
+            && args.serial.as_deref().is_none_or(|serial| certificate.is_some_and(|c| is_serial(serial, &c.serial)))
             && args
                 .fingerprint
                 .as_deref()
@@ -171,7 +198,7 @@ fn line(entry: &CaEntry) -> String {
     let issued = entry.certificates;
     let all = issued.valid + issued.expired + issued.revoked + issued.on_hold + issued.ended;
     let issued = if all == 0 { String::new() } else { format!(", {} certificates valid of {all}", issued.valid) };
-    format!("{}  {name}  [{}]  {}{until}{issued}", entry.ca, state(entry.status.name()), entry.family)
+    format!("{}  {}  [{}]  {}{until}{issued}", entry.ca, harmless(name), state(entry.status.name()), entry.family)
 }
 
 async fn certificates(shop: &Shop, args: &ListArgs) -> Result<Listed, Failure> {
@@ -185,10 +212,9 @@ async fn certificates(shop: &Shop, args: &ListArgs) -> Result<Listed, Failure> {
         removed,
         ..CertificateFilter::default()
     };
-    let serial = args.serial.as_ref().map(|serial| serial.replace(':', "").to_ascii_lowercase());
     let wanted = |entry: &CertificateEntry| {
         let status = inventory.status(entry, shop.now);
-        serial.as_ref().is_none_or(|serial| entry.serial().to_string() == *serial)
+        args.serial.as_deref().is_none_or(|serial| is_serial(serial, &entry.serial()))
             && match args.status.as_deref() {
                 None => true,
                 Some("removed") => entry.removed,
@@ -245,13 +271,13 @@ async fn certificates(shop: &Shop, args: &ListArgs) -> Result<Listed, Failure> {
     Ok(Listed { json: found.iter().map(|entry| view::certificate(entry, &inventory, shop.now)).collect(), text, csv })
 }
 
-async fn orders(shop: &Shop, args: &ListArgs) -> Result<Listed, Failure> {
+async fn orders(shop: &Shop, args: &ListArgs, none: bool) -> Result<Listed, Failure> {
     let orders: Orders = shop.pca.project(Position::MAX).await?;
     let wanted = args.status.as_deref();
     let found: Vec<_> = orders
         .entries()
         .iter()
-        .filter(|entry| wanted.is_none_or(|wanted| crate::orders::order_state(entry.state) == wanted))
+        .filter(|entry| !none && wanted.is_none_or(|wanted| crate::orders::order_state(entry.state) == wanted))
         .collect();
     let row = |entry: &&pca_core::projection::OrderEntry| {
         [
@@ -279,11 +305,18 @@ async fn orders(shop: &Shop, args: &ListArgs) -> Result<Listed, Failure> {
     Ok(Listed { json: found.iter().map(|entry| view::order(entry)).collect(), text, csv })
 }
 
-async fn quota(shop: &Shop, _: &ListArgs) -> Result<Listed, Failure> {
+async fn quota(shop: &Shop, args: &ListArgs, none: bool) -> Result<Listed, Failure> {
     let ledger: QuotaLedger = shop.pca.project(Position::MAX).await?;
+    let limit = args.expires_within.map(|span| shop.now.plus_secs(span.seconds));
+    // What expires are lots: where they are asked for by that, pools and what is assigned stay out.
+    let expires_soon = |expires: Option<Timestamp>, limit| expires.is_some_and(|at| at >= shop.now && at <= limit);
+    let lots = || {
+        let soon = move |expires| !none && limit.is_none_or(|limit| expires_soon(expires, limit));
+        ledger.lots(shop.now).filter(move |lot| soon(lot.expires))
+    };
     let mut json = Vec::new();
     let mut text = String::new();
-    for line in ledger.roots(shop.now) {
+    for line in ledger.roots(shop.now).filter(|_| !none && limit.is_none()) {
         let used = line.columns.granted.saturating_sub(line.available);
         text.push_str(&format!(
             "{}  pool  {}  {} of {} left\n",
@@ -309,8 +342,7 @@ async fn quota(shop: &Shop, _: &ListArgs) -> Result<Listed, Failure> {
             }));
         }
     }
-    let rows: Vec<[String; 11]> = ledger
-        .lots(shop.now)
+    let rows: Vec<[String; 11]> = lots()
         .map(|lot| {
             let Columns { granted, pool, assigned, consumed, expired, refunded, forfeited, .. } = lot.columns;
             let expires = lot.expires.map(day).unwrap_or_default();
@@ -334,7 +366,7 @@ async fn quota(shop: &Shop, _: &ListArgs) -> Result<Listed, Failure> {
             ]
         })
         .collect();
-    for lot in ledger.lots(shop.now) {
+    for lot in lots() {
         let origin = json!({
             "ca": lot.root, "role": "lot", "lot": lot.lot, "order": lot.order, "free": lot.free,
             "expires": lot.expires.map(|time| time.to_string()), "frozen": lot.frozen, "lapsed": lot.lapsed,
@@ -354,7 +386,7 @@ async fn quota(shop: &Shop, _: &ListArgs) -> Result<Listed, Failure> {
         "#refunded",
         "#forfeited",
     ];
-    if !rows.is_empty() {
+    if !text.is_empty() {
         text.push('\n');
     }
     text.push_str(&table(head, rows.clone()));

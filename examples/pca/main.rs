@@ -116,6 +116,7 @@ async fn run(global: Global, command: Command) -> Outcome {
         let text = "--as-of is for questions; a command happens now, and --dry-run tells what it would do now";
         return Err(Failure::Usage(text.into()));
     }
+    shop::only_directories(global)?;
     match command {
         Command::Init { enterprise } => admin::init(global, enterprise).await,
         Command::Buy(args) => orders::buy(global, args).await,

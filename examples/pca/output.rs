@@ -52,6 +52,17 @@ pub fn paint(text: &str, colour: Option<Colour>) -> String {
     format!("\u{1b}[{code}m{text}\u{1b}[0m")
 }
 
+/// A text of somebody else's, without what a terminal would obey: control characters and changes of direction are written
+/// out.
+pub fn harmless(text: &str) -> String {
+    let obeyed = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if obeyed(c) { out.extend(c.escape_default()) } else { out.push(c) }
+    }
+    out
+}
+
 /// A state in its colour.
 pub fn state(text: &str) -> String {
     paint(text, Colour::of(text))
@@ -153,7 +164,7 @@ pub fn dry_run(preview: &Preview) -> Answer {
                 let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
                 let cut: String = value.chars().take(100).collect();
                 let dots = if cut.len() < value.len() { "…" } else { "" };
-                text.push_str(&format!("    {name}: {cut}{dots}\n"));
+                text.push_str(&format!("    {name}: {}{dots}\n", harmless(&cut)));
             }
         }
     }
@@ -168,6 +179,11 @@ mod tests {
     fn values_with_commas_and_quotes_are_quoted() {
         let rows = [["a,b".to_owned(), "say \"hi\"".to_owned()]];
         assert_eq!(csv(["one", "#two"], rows), "one,two\r\n\"a,b\",\"say \"\"hi\"\"\"");
+    }
+
+    #[test]
+    fn what_a_terminal_would_obey_is_written_out() {
+        assert_eq!(harmless("a\u{1b}[31mb\nc\u{202e}d é😀"), "a\\u{1b}[31mb\\nc\\u{202e}d é😀");
     }
 
     #[test]

@@ -55,14 +55,22 @@ impl Shop {
         Ok(Self { pca, log, keys: None, call: call(global).at(now), after: unkeyed(global).at(now), now })
     }
 
+    /// Opens log and keys for a question that needs both. While the keys are held, no other process is at work.
+    pub async fn asking_with_keys(global: &Global) -> Result<Self, Failure> {
+        existing(global)?;
+        let keys = Arc::new(keys(global, secret::needed(global)?)?);
+        let shop = Self::asking(global).await?;
+        let clock = Arc::new(FixedClock(shop.now));
+        let pca = assemble(Arc::clone(shop.pca.store()), keys.clone(), clock);
+        Ok(Self { pca, keys: Some(keys), ..shop })
+    }
+
     /// Opens log and keys for a command, and finishes what a crash interrupted.
     pub async fn working(global: &Global) -> Result<Self, Failure> {
         let directory = existing(global)?;
         let passphrase = secret::needed(global)?;
         let log = patiently(|| FileEventStore::open(&directory, Options::default()), log_in_use)?;
-        let keys = global.dir.join("keys");
-        let open = || FileKeyStore::open(&keys, passphrase.clone(), FileKeyStoreOptions::default());
-        let keys = patiently(open, |error| matches!(error, KeyError::InUse { .. }))?;
+        let keys = keys(global, passphrase)?;
         let shop = Self::of(global, log, keys).await?;
         shop.resume().await;
         Ok(shop)
@@ -74,7 +82,9 @@ impl Shop {
         make_directory(&global.dir)?;
         let options = FileKeyStoreOptions::default();
         let keys = if FileKeyStore::exists(&keys)? {
-            FileKeyStore::open(&keys, passphrase, options)?
+            let opened = FileKeyStore::open(&keys, passphrase, options)?;
+            of_no_other_log(&log, &opened).await?;
+            opened
         } else {
             FileKeyStore::create(&keys, passphrase, options)?
         };
@@ -230,16 +240,48 @@ async fn limit(global: &Global, log: &FileEventStore) -> Result<Position, Failur
     }
 }
 
+fn keys(global: &Global, passphrase: SecretString) -> Result<FileKeyStore, KeyError> {
+    let directory = global.dir.join("keys");
+    let open = || FileKeyStore::open(&directory, passphrase.clone(), FileKeyStoreOptions::default());
+    patiently(open, |error| matches!(error, KeyError::InUse { .. }))
+}
+
+/// Only the directory can be had so far.
+pub fn only_directories(global: &Global) -> Result<(), Failure> {
+    match global.store {
+        Some(_) => Err(Failure::trouble("store", "the PostgreSQL store is not part of this build; use --dir DIR")),
+        None => Ok(()),
+    }
+}
+
 fn existing(global: &Global) -> Result<PathBuf, Failure> {
-    if global.store.is_some() {
-        return Err(Failure::trouble("store", "the PostgreSQL store is not part of this build; use --dir DIR"));
-    }
     let directory = global.dir.join("log");
-    if directory.is_dir() {
-        return Ok(directory);
+    match std::fs::metadata(&directory) {
+        Ok(metadata) if metadata.is_dir() => Ok(directory),
+        // What is there and cannot be seen is not absent.
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            Err(Failure::file("looking for the log at", &directory, &error))
+        }
+        _ => {
+            let place = directory.display();
+            let message = format!("there is no log at {place}; make one with `pca init`, or give --dir DIR");
+            Err(Failure::trouble("no-store", message))
+        }
     }
-    let message = format!("there is no log at {}; make one with `pca init`, or give --dir DIR", directory.display());
-    Err(Failure::trouble("no-store", message))
+}
+
+/// Beside a log that is begun there are no keys yet: those of a log that is gone would be orphans, which a sweep destroys.
+async fn of_no_other_log(log: &std::path::Path, keys: &FileKeyStore) -> Result<(), Failure> {
+    let is_begun = std::fs::read_dir(log).is_ok_and(|mut entries| entries.next().is_some());
+    let count = if is_begun { 0 } else { keys.list().await?.len() };
+    if count == 0 {
+        return Ok(());
+    }
+    let message = format!(
+        "there is no log at {}, but its key store holds {count} keys: bring the log back, or give another --dir",
+        log.display()
+    );
+    Err(Failure::trouble("key", message))
 }
 
 fn make_directory(directory: &std::path::Path) -> Result<(), Failure> {
@@ -253,12 +295,22 @@ fn log_in_use(error: &StoreError) -> bool {
     matches!(error, StoreError::InUse { .. })
 }
 
-/// Tries until nobody else is in the way, or patience ends.
-fn patiently<T, E>(mut open: impl FnMut() -> Result<T, E>, in_use: impl Fn(&E) -> bool) -> Result<T, E> {
+/// Tries until nobody else is in the way, or patience ends. Who is in the way is told as soon as it takes a while.
+fn patiently<T, E: core::fmt::Display>(
+    mut open: impl FnMut() -> Result<T, E>,
+    in_use: impl Fn(&E) -> bool,
+) -> Result<T, E> {
     let begun = Instant::now();
+    let mut told = false;
     loop {
         match open() {
-            Err(error) if in_use(&error) && begun.elapsed() < PATIENCE => std::thread::sleep(Duration::from_millis(20)),
+            Err(error) if in_use(&error) && begun.elapsed() < PATIENCE => {
+                if !told && begun.elapsed() > Duration::from_secs(1) {
+                    say(&format!("waiting up to {} seconds: {error}", PATIENCE.as_secs()));
+                    told = true;
+                }
+                std::thread::sleep(Duration::from_millis(20));
+            }
             other => return other,
         }
     }

@@ -101,7 +101,7 @@ fn told(json: Value, tail: &str) -> Answer {
 fn plain(name: &str, value: &Value) -> String {
     match value {
         Value::String(text) if matches!(name, "state" | "status") => output::state(text),
-        Value::String(text) => text.clone(),
+        Value::String(text) => output::harmless(text),
         Value::Array(items) => items.iter().map(|item| plain("", item)).collect::<Vec<_>>().join(", "),
         Value::Object(fields) => {
             let facts = fields.iter().map(|(name, value)| format!("{name} {}", plain("", value)));

@@ -66,9 +66,9 @@ fn departments_walks_the_whole_way() {
     for turn in [
         "nothing was bought twice",
         "somebody without a certificate is turned away",
-        "Ann Clerk is let in over TLSv1_3",
+        "Ann Clerk is let in over TLS 1.3",
         "Ann is refused because her certificate is revoked",
-        "Bob Clerk is let in over TLSv1_3",
+        "Bob Clerk is let in over TLS 1.3",
         "the log is sound: 25 commits, 26 events, 8 certificates",
         "Look around in departments-out/",
     ] {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, ValueEnum};
 
+use super::offer::{algorithms, reasons};
 use super::{AlgorithmWord, Number};
 
 #[derive(Args, Debug)]
@@ -104,12 +105,10 @@ impl ConstraintArgs {
     group = ArgGroup::new("end").multiple(false),
     after_help = "\
 A root is enabled first, then its intermediates.
-Defaults: --algorithm ecdsa-p256 or rsa-3072; --years 10 for a root, 5 for an intermediate;
---path-len none for a root, 0 for an intermediate.
 Examples:
   pca enable ROOT --cn 'Example Corp Root CA' --o 'Example Corp' --c US
-  pca enable INTERMEDIATE --cn 'Example Corp OA' --algorithm ecdsa-p384 --days 400 --clamp
-  pca enable ROOT --upload-certificate root.pem --upload-key root.key --accept key-usage-absent"
+  pca enable INTERMEDIATE --cn 'Example Corp OA' --algorithm ecdsa-p384 --clamp
+  pca enable ROOT --upload-certificate root.pem --upload-key root.key"
 )]
 pub struct EnableArgs {
     /// The CA, not enabled yet or reset since
@@ -118,9 +117,10 @@ pub struct EnableArgs {
     #[command(flatten)]
     pub subject: SubjectArgs,
     /// rsa-2048 rsa-3072 rsa-4096 ecdsa-p256 ecdsa-p384 ecdsa-p521 ed25519, of the family that was bought
-    #[arg(long, help_heading = "Key and validity", value_name = "ALG")]
+    /// [default: ecdsa-p256 or rsa-3072]
+    #[arg(long, help_heading = "Key and validity", value_name = "ALG", value_parser = algorithms::<AlgorithmWord>(), hide_possible_values = true)]
     pub algorithm: Option<AlgorithmWord>,
-    /// For how many calendar years the certificate is valid
+    /// For how many calendar years the certificate is valid [default: 10 for a root, 5 for an intermediate]
     #[arg(long, help_heading = "Key and validity", value_name = "N", group = "end", allow_negative_numbers = true)]
     pub years: Option<Number>,
     /// For how many days of 24 hours the certificate is valid
@@ -129,7 +129,7 @@ pub struct EnableArgs {
     /// Cut the validity to what is possible instead of refusing it
     #[arg(long, help_heading = "Key and validity")]
     pub clamp: bool,
-    /// How many CAs may follow below
+    /// How many CAs may follow below [default: no limit for a root, 0 for an intermediate]
     #[arg(long, help_heading = "Key and validity", value_name = "N", allow_negative_numbers = true)]
     pub path_len: Option<Number>,
     #[command(flatten)]
@@ -144,14 +144,17 @@ pub struct EnableArgs {
     pub certificate: Option<PathBuf>,
 }
 
+/// What an uploaded certificate has already.
+const MADE_HERE: [&str; 11] = ["cn", "o", "ou", "c", "st", "l", "algorithm", "years", "days", "clamp", "path_len"];
+
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Upload instead of making a certificate here")]
 pub struct UploadArgs {
     /// The CA certificate, PEM or DER
-    #[arg(long, value_name = "FILE", requires = "upload_key", conflicts_with_all = ["cn", "o", "ou", "c", "st", "l", "algorithm", "years", "days", "clamp", "path_len"])]
+    #[arg(long, value_name = "FILE", requires = "upload_key", conflicts_with_all = MADE_HERE)]
     pub upload_certificate: Option<PathBuf>,
     /// Its private key: PKCS#8 (also encrypted), PKCS#1 or SEC 1; PEM or DER
-    #[arg(long, value_name = "FILE", requires = "upload_certificate")]
+    #[arg(long, value_name = "FILE", requires = "upload_certificate", conflicts_with_all = MADE_HERE)]
     pub upload_key: Option<PathBuf>,
     /// The file with the passphrase of that key
     #[arg(long, value_name = "FILE", requires = "upload_key")]
@@ -193,7 +196,7 @@ pub struct EndArgs {
     #[arg(long)]
     pub cascade: bool,
     /// Why: a reason of RFC 5280, such as keyCompromise [default: cessationOfOperation]
-    #[arg(long, value_name = "REASON")]
+    #[arg(long, value_name = "REASON", value_parser = reasons(false), hide_possible_values = true)]
     pub reason: Option<pca_core::x509::RevocationReason>,
     /// Sign no last CRL, since the key cannot sign any more
     #[arg(long)]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args};
 use pca_core::x509::RevocationReason;
 
+use super::offer::{algorithms, formats, profiles, reasons};
 use super::{AlgorithmWord, FormatWord, LabelWord, Number, SubjectArgs, Time};
 
 #[derive(Args, Debug)]
@@ -27,8 +28,8 @@ pub struct UserArgs {
 
 #[derive(Args, Debug)]
 pub struct ProfileArgs {
-    /// The profile: server, client or data-encryption
-    #[arg(value_name = "NAME")]
+    /// The profile: server, client or data-encryption (`pca profile list`)
+    #[arg(value_name = "NAME", value_parser = profiles::<String>(), hide_possible_values = true)]
     pub name: String,
     /// The intermediate that issues it
     #[arg(value_name = "CA")]
@@ -86,7 +87,7 @@ pub struct IssueArgs {
 pub struct KeyArgs {
     /// What key the platform makes: rsa-2048 rsa-3072 rsa-4096 ecdsa-p256 ecdsa-p384 ecdsa-p521 ed25519
     /// [default: ecdsa-p256 or rsa-2048]
-    #[arg(long, value_name = "ALG", group = "source")]
+    #[arg(long, value_name = "ALG", group = "source", value_parser = algorithms::<AlgorithmWord>(), hide_possible_values = true)]
     pub algorithm: Option<AlgorithmWord>,
     /// A signing request (PKCS#10, PEM or DER) whose key is certified; its names are not copied
     #[arg(long, value_name = "FILE", group = "source")]
@@ -119,13 +120,14 @@ certificates can be had, never the key.
 Examples:
   pca download CERT --format pem --out ./oa
   pca download CERT --format nginx --out ./oa --with-key --plain-key
-  pca download CERT --format pkcs12 --out ./ada --with-key --export-passphrase-file pass.txt --to 'Ada Lovelace'")]
+  pca download CERT --format pkcs12 --out ./ada --with-key \\
+    --export-passphrase-file pass.txt --to 'Ada Lovelace'")]
 pub struct DownloadArgs {
     /// A certificate, or a CA
     #[arg(value_name = "ID")]
     pub id: String,
     /// pem, der, pkcs8, pkcs12, nginx or browser
-    #[arg(long, value_name = "F")]
+    #[arg(long, value_name = "F", value_parser = formats::<FormatWord>(), hide_possible_values = true)]
     pub format: FormatWord,
     /// The directory that the files go to; made with mode 0700 if it is not there
     #[arg(long, value_name = "DIR")]
@@ -149,14 +151,15 @@ pub struct DownloadArgs {
 Reasons: unspecified keyCompromise affiliationChanged superseded cessationOfOperation
 certificateHold privilegeWithdrawn aACompromise. certificateHold can be lifted with `pca unhold`,
 or made final with another reason.
-Example:
-  pca revoke crt_k3fj5s7wq2m4xyzt23456777 --reason keyCompromise --invalidity-date 2030-01-01T00:00:00Z")]
+Examples:
+  pca revoke crt_k3fj5s7wq2m4xyzt23456777 --reason keyCompromise
+  pca revoke CERT --reason superseded --invalidity-date 2030-01-01T00:00:00Z")]
 pub struct RevokeArgs {
     /// The certificate
     #[arg(value_name = "CERT")]
     pub certificate: String,
     /// Why: a reason of RFC 5280
-    #[arg(long, value_name = "REASON", default_value = "unspecified")]
+    #[arg(long, value_name = "REASON", default_value = "unspecified", value_parser = reasons(true), hide_possible_values = true)]
     pub reason: RevocationReason,
     /// Since when it is not to be believed (RFC 3339)
     #[arg(long, value_name = "TIME")]

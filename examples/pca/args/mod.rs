@@ -4,6 +4,7 @@
 mod authority;
 mod issue;
 mod later;
+mod offer;
 mod order;
 mod question;
 mod value;
@@ -30,7 +31,7 @@ use clap::{Args, Parser, Subcommand};
 Begin:
   export PCA_PASSPHRASE='at least twelve characters'
   pca init --enterprise 'Example Corp'
-  pca buy root --family ecc                      # prints the ids of a root and an intermediate
+  pca buy root --family ecc       # prints the ids of a root and an intermediate
   pca enable ROOT --cn 'Example Corp Root CA'
   pca enable INTERMEDIATE --cn 'Example Corp OA'
   pca assign INTERMEDIATE 5
@@ -95,10 +96,10 @@ pub enum Command {
     #[command(after_help = "\
 Example:
   PCA_PASSPHRASE='correct horse battery' pca init --enterprise 'Example Corp'
-  pca init --now 2030-01-01T00:00:00Z     # a rehearsal log, which takes its time from --now for ever")]
+  pca init --now 2030-01-01T00:00:00Z    # a rehearsal: time is what --now says")]
     Init {
         /// Whose log it is
-        #[arg(long, value_name = "NAME")]
+        #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
         enterprise: Option<String>,
     },
     /// Buy a root (with an intermediate), an intermediate, or quota
@@ -145,7 +146,8 @@ Example:
     /// Sign the CRL of a CA and write it as DER
     #[command(after_help = "\
 Example:
-  pca crl ca_k3fj5s7wq2m4xyzt --out oa.crl && openssl crl -inform DER -in oa.crl -noout -text")]
+  pca crl ca_k3fj5s7wq2m4xyzt --out oa.crl
+  openssl crl -inform DER -in oa.crl -noout -text")]
     Crl {
         #[command(flatten)]
         ca: CaArgs,
@@ -154,7 +156,7 @@ Example:
         out: PathBuf,
         #[arg(long, hide = true)]
         delta: bool,
-        #[arg(long, value_name = "I", hide = true)]
+        #[arg(long, value_name = "I", hide = true, allow_negative_numbers = true)]
         partition: Option<Number>,
     },
     /// Show what resetting or revoking a CA would destroy, with the digest that confirms it
@@ -173,7 +175,7 @@ Example:
   pca revoke-ca CA --confirm DIGEST --cascade")]
     RevokeCa(EndArgs),
     /// Stop a CA from issuing for a while; CRLs go on
-    #[command(after_help = "Example:\n  pca disable ca_k3fj5s7wq2m4xyzt --because 'audit of the OA department'")]
+    #[command(after_help = "Example:\n  pca disable ca_k3fj5s7wq2m4xyzt --because 'audit of the department'")]
     Disable(CaArgs),
     /// Let a disabled CA issue again
     #[command(after_help = "Example:\n  pca reenable ca_k3fj5s7wq2m4xyzt")]
@@ -255,7 +257,8 @@ pub enum PolicyCommand {
     #[command(after_help = "\
 FILE is JSON as `pca policy show --json` prints it; fields that are left out have their defaults.
 Example:
-  echo '{\"free_certificates\": 20, \"max_validity_days\": 398}' > policy.json && pca policy adopt policy.json")]
+  echo '{\"free_certificates\": 20, \"max_validity_days\": 398}' > policy.json
+  pca policy adopt policy.json")]
     Adopt {
         /// The policy as JSON
         #[arg(value_name = "FILE")]
@@ -277,13 +280,13 @@ pub enum IssueCommand {
     /// Issue a certificate for a server (serverAuth; DNS names and IP addresses)
     #[command(after_help = "\
 Example:
-  pca issue server CA --dns oa.example.com --dns '*.oa.example.com' --ip 10.0.0.7 --days 30
+  pca issue server CA --dns oa.example.com --dns '*.oa.example.com' --days 30
   pca issue server CA --dns oa.example.com --csr oa.csr")]
     Server(ServerArgs),
     /// Issue a certificate for a client (clientAuth; e-mail addresses and URIs)
     #[command(after_help = "\
 Example:
-  pca issue client CA --cn 'Ada Lovelace' --email ada@example.com --holder ada --label team=hr")]
+  pca issue client CA --cn 'Ada Lovelace' --email ada@example.com --holder ada")]
     Client(UserArgs),
     /// Issue a certificate of a named profile, such as data-encryption
     #[command(after_help = "\
@@ -306,6 +309,6 @@ Example:
 #[derive(Debug, Subcommand)]
 pub enum KeysCommand {
     /// Destroy keys whose end is decided, and keys that a crash left without an owner
-    #[command(after_help = "Example:\n  pca keys sweep")]
+    #[command(after_help = "Example:\n  pca keys sweep --dry-run      # what would be destroyed\n  pca keys sweep")]
     Sweep,
 }

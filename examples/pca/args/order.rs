@@ -2,6 +2,7 @@
 
 use clap::{ArgGroup, Args, Subcommand};
 
+use super::offer::families;
 use super::{FamilyWord, Number, Paid, TermWord};
 
 #[derive(Args, Debug)]
@@ -26,7 +27,7 @@ pub enum Buy {
 #[derive(Args, Debug)]
 pub struct BuyRootArgs {
     /// The key family of all that will be below: `ecc` (P-256, P-384, P-521, Ed25519) or `rsa`
-    #[arg(long, value_name = "ecc|rsa")]
+    #[arg(long, value_name = "ecc|rsa", value_parser = families::<FamilyWord>(), hide_possible_values = true)]
     pub family: FamilyWord,
     #[command(flatten)]
     pub price: PriceArgs,
@@ -90,9 +91,9 @@ pub struct ExtendArgs {
     after_help = "\
 A refund takes two steps: it is requested, which freezes what was bought, and then returned or declined.
 Example:
-  pca refund ord_k3fj5s7wq2m4xyzt --eligible            # exit 0: it could be requested; 1: why not
-  pca refund ord_k3fj5s7wq2m4xyzt                       # request it
-  pca refund ord_k3fj5s7wq2m4xyzt --returned            # it was paid back"
+  pca refund ord_k3fj5s7wq2m4xyzt --eligible   # exit 0: it could be; 1: why not
+  pca refund ord_k3fj5s7wq2m4xyzt              # request it
+  pca refund ord_k3fj5s7wq2m4xyzt --returned   # it was paid back"
 )]
 pub struct RefundArgs {
     /// The order

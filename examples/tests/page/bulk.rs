@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::kit::{Desk, text};
 
-fn lines(desk: &Desk, name: &str) -> Vec<Value> {
+fn lines_of(desk: &Desk, name: &str) -> Vec<Value> {
     let text = std::fs::read_to_string(desk.path(name)).unwrap();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
@@ -33,7 +33,7 @@ fn each_request_of_a_bulk_stands_for_itself() {
     let run =
         desk.yes(&["issue", "bulk", &pair.intermediate, "requests.jsonl", "--out", "out.jsonl", "--key", "monday"]);
     assert_eq!((&run["issued"], &run["refused"]), (&4.into(), &5.into()));
-    let told = lines(&desk, "out.jsonl");
+    let told = lines_of(&desk, "out.jsonl");
     let numbers: Vec<u64> = told.iter().map(|line| line["line"].as_u64().unwrap()).collect();
     assert_eq!(numbers, [1, 2, 4, 5, 6, 7, 8, 9, 10], "in order, an empty line aside");
     let rules = |line: &Value| -> Vec<String> {
@@ -53,7 +53,7 @@ fn each_request_of_a_bulk_stands_for_itself() {
     assert_eq!(again["issued"], 4);
     assert_eq!(desk.yes(&["list", "certificates"]).as_array().unwrap().len(), 4);
     let certificates =
-        |name: &str| lines(&desk, name).iter().map(|line| line["certificate"].clone()).collect::<Vec<_>>();
+        |name: &str| lines_of(&desk, name).iter().map(|line| line["certificate"].clone()).collect::<Vec<_>>();
     assert_eq!(certificates("out.jsonl"), certificates("again.jsonl"));
     desk.write("none.jsonl", "nonsense\n");
     assert_eq!(desk.run(&["issue", "bulk", &pair.intermediate, "none.jsonl"]).code, 1);
@@ -77,7 +77,7 @@ fn all_or_nothing() {
     desk.write("three.jsonl", ["a", "b", "c"].map(|name| request(&format!("{name}.example.com"))).concat());
     let issued = desk.yes(&["issue", "bulk", &pair.intermediate, "three.jsonl", "--atomic", "--out", "out.jsonl"]);
     assert_eq!((&issued["issued"], &issued["refused"]), (&3.into(), &0.into()));
-    assert_eq!(lines(&desk, "out.jsonl").len(), 3);
+    assert_eq!(lines_of(&desk, "out.jsonl").len(), 3);
 }
 
 #[test]
@@ -97,6 +97,25 @@ fn processes_side_by_side_spend_no_unit_twice() {
     assert_eq!(codes, [0, 0, 0, 0, 0, 1, 1, 1]);
     assert_eq!(desk.yes(&["show", &pair.intermediate])["quota"]["remaining"], 0);
     desk.yes(&["verify"]);
+}
+
+#[test]
+fn who_waits_is_told_for_whom() {
+    let desk = Desk::new();
+    let pair = desk.pair("ecc", 1);
+    // A bulk whose lines are still to come holds the directory.
+    let mut holder = desk.command(&["issue", "bulk", &pair.intermediate, "-", "--out", "out.jsonl"]);
+    let mut holder = holder.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    while !desk.path("out.jsonl").exists() {
+        std::thread::yield_now();
+    }
+    let mut waiting = desk.command(&["assign", &pair.intermediate, "1"]);
+    let mut waiting = waiting.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut told = String::new();
+    std::io::BufReader::new(waiting.stderr.take().unwrap()).read_line(&mut told).unwrap();
+    assert!(told.contains("waiting") && told.contains(&holder.id().to_string()), "{told}");
+    drop(holder.stdin.take());
+    assert!(holder.wait().unwrap().success() && waiting.wait().unwrap().success());
 }
 
 #[test]
@@ -156,7 +175,7 @@ fn a_line_that_cannot_be_read_breaks_its_own_rule_alone() {
         "nonsense\n\n{\"kind\":\"pony\",\"cn\":\"x\"}\n{\"dns\":[\"a.example.com\"]}\n{\"kind\":\"server\",\"dns\":[\"a_b\"]}\n",
     );
     desk.run(&["issue", "bulk", &pair.intermediate, "bad.jsonl", "--out", "out.jsonl"]);
-    let told: Vec<(u64, Vec<String>)> = lines(&desk, "out.jsonl")
+    let told: Vec<(u64, Vec<String>)> = lines_of(&desk, "out.jsonl")
         .iter()
         .map(|line| {
             let rules = line["refused"].as_array().unwrap().iter().map(|broken| text(&broken["rule"])).collect();
@@ -193,4 +212,87 @@ fn a_dry_run_counts_the_units() {
     let told = desk.yes(&["issue", "bulk", &pair.intermediate, "three.jsonl", "--dry-run"]);
     assert_eq!((&told["issued"], &told["refused"]), (&1.into(), &2.into()));
     assert_eq!((&told["lines"][1]["line"], &told["lines"][1]["refused"][0]["rule"]), (&3.into(), &"Q2".into()));
+}
+
+#[test]
+fn a_dry_run_and_the_run_itself_tell_the_same_of_every_line() {
+    let desk = Desk::new();
+    let pair = desk.pair("ecc", 2);
+    let lines = [
+        r#"{"kind":"server","dns":["a_b"],"algorithm":"wood"}"#,
+        r#"{"kind":"server","dns":["a.example.com"],"days":1.5}"#,
+        r#"{"kind":"server","dns":["a.example.com"]}"#,
+        r#"{"kind":"server","dns":["a_b"],"days":-1}"#,
+        r#"{"kind":"server","dns":["b.example.com"]}"#,
+        // Behind this one there are no units left, whether a word or a rule stands against a line.
+        r#"{"kind":"server","dns":["a_b"],"algorithm":"wood"}"#,
+        r#"{"kind":"server","dns":["a_b"]}"#,
+        r#"{"kind":"server","dns":["c.example.com"]}"#,
+        "nonsense",
+    ];
+    desk.write("mixed.jsonl", lines.join("\n"));
+    let rules = |line: &Value| -> (u64, Vec<String>) {
+        let broken = line["refused"].as_array().unwrap().iter();
+        let mut rules: Vec<String> = broken.map(|broken| text(&broken["rule"])).collect();
+        rules.sort();
+        (line["line"].as_u64().unwrap(), rules)
+    };
+    let bulk = ["issue", "bulk", &pair.intermediate, "mixed.jsonl"];
+    let dry = desk.yes(&[&bulk[..], &["--dry-run"]].concat());
+    let foreseen: Vec<_> = dry["lines"].as_array().unwrap().iter().map(rules).collect();
+    let of = |line: u64, rules: &[&str]| (line, rules.iter().map(ToString::to_string).collect::<Vec<_>>());
+    assert_eq!(
+        foreseen,
+        [
+            of(1, &["I4", "O3"]),
+            of(2, &["C5"]),
+            of(4, &["C5", "I4"]),
+            of(6, &["I4", "O3", "Q2"]),
+            of(7, &["I4", "Q2"]),
+            of(8, &["Q2"]),
+            of(9, &["I8"])
+        ]
+    );
+    let plain = desk.plain(&[&bulk[..], &["--dry-run"]].concat());
+    assert!(
+        plain.code == 0 && plain.stdout.contains("line 6: Q2") && plain.stdout.contains("2 certificates"),
+        "{plain:?}"
+    );
+    let run = desk.yes(&[&bulk[..], &["--out", "out.jsonl"]].concat());
+    assert_eq!((&run["issued"], &run["refused"]), (&dry["issued"], &dry["refused"]));
+    let told: Vec<_> =
+        lines_of(&desk, "out.jsonl").iter().filter(|line| !line["refused"].is_null()).map(rules).collect();
+    assert_eq!(told, foreseen);
+}
+
+#[test]
+fn what_no_file_is_named_for_is_told_to_people() {
+    let desk = Desk::new();
+    let pair = desk.pair("ecc", 1);
+    desk.write("bad.jsonl", "nonsense\n".repeat(30));
+    let bulk = ["issue", "bulk", &pair.intermediate, "bad.jsonl"];
+    let run = desk.run(&bulk);
+    assert_eq!((run.code, &run.json()["refused"]), (1, &30.into()));
+    assert!(run.stderr.contains("line 1: I8") && run.stderr.contains("--out FILE"), "{run:?}");
+    assert!(!run.stderr.contains("line 30:"), "not all of a long list: {run:?}");
+    assert_eq!(desk.run(&[&bulk[..], &["--dry-run"]].concat()).code, 1, "as the run itself would end");
+    // What another line's author wrote is not obeyed by the terminal.
+    desk.write("escape.jsonl", "{\"kind\":\"server\",\"dns\":[\"\\u001b[31mred\"]}\n");
+    let run = desk.plain(&["issue", "bulk", &pair.intermediate, "escape.jsonl"]);
+    assert!(run.stderr.contains("\\u{1b}[31mred") && !run.stderr.contains('\u{1b}'), "{run:?}");
+}
+
+#[test]
+fn a_line_is_an_object_and_gives_nothing_twice() {
+    let desk = Desk::new();
+    let pair = desk.pair("ecc", 1);
+    let array =
+        r#"["server",["a.example.com"],[],[],[],null,null,null,null,null,null,null,null,null,false,null,null,{}]"#;
+    let twice = r#"{"kind":"server","dns":["a.example.com"],"labels":{"k":"v","k":"w"}}"#;
+    desk.write("odd.jsonl", format!("{array}\n{twice}\n"));
+    let run = desk.run(&["issue", "bulk", &pair.intermediate, "odd.jsonl", "--out", "out.jsonl"]);
+    assert_eq!((run.code, &run.json()["issued"]), (1, &0.into()), "{run:?}");
+    let rules: Vec<String> =
+        lines_of(&desk, "out.jsonl").iter().map(|line| text(&line["refused"][0]["rule"])).collect();
+    assert_eq!(rules, ["I8", "I2"]);
 }

@@ -132,6 +132,12 @@ fn the_same_key_and_request_are_done_once() {
     let issue = ["issue", "server", &pair.intermediate, "--dns", "a.example.com", "--key", "tuesday"];
     assert_eq!(desk.yes(&issue), desk.yes(&issue));
     assert_eq!(desk.yes(&["show", &pair.intermediate])["quota"]["consumed"], 1);
+    let id = text(&desk.yes(&issue)["certificate"]);
+    desk.yes(&["revoke", &id]);
+    let remove = ["remove", &id, "--key", "wednesday"];
+    assert!(!desk.run(&remove).stderr.contains("warning"));
+    let again = desk.run(&remove);
+    assert!(again.code == 0 && !again.stderr.contains("warning"), "its key is destroyed already: {again:?}");
 }
 
 #[test]
@@ -178,6 +184,12 @@ fn keys_are_checked_swept_and_put_under_another_passphrase() {
     desk.no(&["passphrase", "--new-passphrase-file", &short], &["K5"]);
     let before = desk.head();
     let new = desk.write("new.txt", "entirely different words\n");
+    let dry = ["passphrase", "--new-passphrase-file", &new, "--dry-run"];
+    desk.yes(&dry);
+    let wrong = desk.run_with(&dry, |command| {
+        command.env("PCA_PASSPHRASE", "another long passphrase");
+    });
+    assert_eq!((wrong.code, wrong.error().as_str()), (3, "wrong-passphrase"));
     desk.yes(&["passphrase", "--new-passphrase-file", &new]);
     assert_eq!(desk.head(), before, "the log is not touched");
     assert_eq!(desk.run(&["assign", &pair.intermediate, "1"]).error(), "wrong-passphrase");
@@ -193,6 +205,80 @@ fn keys_are_checked_swept_and_put_under_another_passphrase() {
     std::fs::remove_file(pem.unwrap()).unwrap();
     let run = desk.run(&["verify", "--passphrase-file", &new]);
     assert_eq!((run.code, &run.json()["ok"]), (3, &false.into()), "{run:?}");
+}
+
+#[test]
+fn a_sweep_is_previewed_and_then_does_just_that() {
+    let desk = Desk::new();
+    let pair = desk.pair("ecc", 2);
+    desk.server(&pair, "a.example.com");
+    let none = desk.yes(&["keys", "sweep", "--dry-run"]);
+    assert_eq!((&none["dry_run"], &none["destroyed"]), (&true.into(), &serde_json::json!([])));
+    // The keys of a CA that the log does not know: as after a crash, or of a log that another one took the place of.
+    let other = Desk::new();
+    let foreign = other.buy("ecc");
+    other.yes(&["enable", &foreign.root, "--cn", "R"]);
+    std::fs::remove_dir_all(other.path("pca-data/log")).unwrap();
+    std::fs::rename(desk.path("pca-data/log"), other.path("pca-data/log")).unwrap();
+    std::fs::rename(desk.path("pca-data/keys"), other.path("kept")).unwrap();
+    let before = other.head();
+    let files = || std::fs::read_dir(other.path("pca-data/keys")).unwrap().count();
+    let there = files();
+    let foreseen = other.yes(&["keys", "sweep", "--dry-run"]);
+    assert_eq!(foreseen["destroyed"].as_array().unwrap().len(), 1, "{foreseen}");
+    assert_eq!(foreseen["destroyed"][0]["why"], "no event names it");
+    assert_eq!((other.head(), files()), (before, there), "nothing is changed");
+    let unlocked = other.run_with(&["keys", "sweep", "--dry-run"], |command| {
+        command.env_remove("PCA_PASSPHRASE");
+    });
+    assert_eq!((unlocked.code, unlocked.error().as_str()), (3, "passphrase"), "the keys are looked at");
+    assert_eq!(other.yes(&["keys", "sweep"])["destroyed"], foreseen["destroyed"]);
+    assert_eq!(files(), there - 1);
+}
+
+#[test]
+fn only_a_rehearsal_log_takes_a_time_also_where_nothing_is_written() {
+    let mut desk = Desk::new();
+    let new = desk.write("new.txt", "entirely different words\n");
+    let now = "2030-01-01T00:00:00Z";
+    desk.no(&["passphrase", "--new-passphrase-file", &new, "--now", now], &["L9"]);
+    desk.no(&["keys", "sweep", "--now", now], &["L9"]);
+    desk.yes(&["passphrase", "--new-passphrase-file", &new, "--now", now, "--dry-run"]);
+    desk.yes(&["keys", "sweep", "--now", now, "--dry-run"]);
+    desk = Desk::rehearsal(now);
+    desk.yes(&["keys", "sweep"]);
+}
+
+#[test]
+fn a_log_that_is_lost_is_not_begun_anew_over_its_keys() {
+    let desk = Desk::new();
+    desk.pair("ecc", 1);
+    std::fs::rename(desk.path("pca-data/log"), desk.path("lost")).unwrap();
+    let run = desk.run(&["init"]);
+    assert_eq!((run.code, run.error().as_str()), (3, "key"), "{run:?}");
+    assert!(run.stdout.contains("2 keys"), "{run:?}");
+    std::fs::create_dir_all(desk.path("pca-data/log")).unwrap();
+    assert_eq!(desk.run(&["init"]).error(), "key", "also where only the directory is left");
+    std::fs::remove_dir_all(desk.path("pca-data/log")).unwrap();
+    std::fs::rename(desk.path("lost"), desk.path("pca-data/log")).unwrap();
+    assert_eq!(desk.yes(&["verify"])["keys"], 2);
+    // Keys without a log are a crash of `init` only while there are none.
+    let begun = Desk::new();
+    std::fs::remove_dir_all(begun.path("pca-data/log")).unwrap();
+    begun.yes(&["init"]);
+}
+
+#[test]
+fn a_key_store_that_is_gone_or_damaged_is_damage() {
+    let desk = Desk::new();
+    desk.pair("ecc", 1);
+    std::fs::write(desk.path("pca-data/keys/store"), "garbage").unwrap();
+    let run = desk.run(&["verify"]);
+    assert_eq!((run.code, &run.json()["ok"]), (3, &false.into()), "{run:?}");
+    std::fs::remove_dir_all(desk.path("pca-data/keys")).unwrap();
+    let run = desk.run(&["verify"]);
+    assert_eq!((run.code, &run.json()["ok"]), (3, &false.into()), "{run:?}");
+    assert!(run.json()["faults"][0].as_str().unwrap().contains("there is no key store"), "{run:?}");
 }
 
 #[test]

@@ -74,3 +74,42 @@ fn an_earlier_log_is_verified_without_the_keys_of_now() {
     let run = desk.run(&["verify", "--expect", &"0".repeat(64)]);
     assert_eq!((run.code, &run.json()["ok"]), (1, &false.into()));
 }
+
+#[test]
+fn a_filter_by_what_a_thing_never_has_matches_nothing() {
+    let desk = Desk::new();
+    let pair = desk.pair("ecc", 2);
+    let issued = desk.yes(&["issue", "server", &pair.intermediate, "--dns", "a.example.com"]);
+    for words in [
+        &["orders", "--name", "root"][..],
+        &["orders", "--serial", "1"],
+        &["orders", "--expires-within", "9999d"],
+        &["quota", "--name", "root"],
+        &["quota", "--holder", "x"],
+        &["quota", "--expires-within", "9999d"],
+        &["cas", "--holder", "x"],
+    ] {
+        let run = desk.run(&[&["list"], words].concat());
+        assert_eq!((run.code, run.json()), (0, serde_json::json!([])), "{words:?}");
+        let noted = run.stderr.contains("nothing matches");
+        assert_eq!(noted, !words.contains(&"quota") || !words.contains(&"--expires-within"), "{words:?}: {run:?}");
+    }
+    // Serial numbers as other tools write them.
+    let serial = text(&issued["serial"]);
+    for written in [serial.to_uppercase(), format!("00{serial}"), format!("00:{serial}")] {
+        let found = desk.yes(&["list", "certificates", "--serial", &written]);
+        assert_eq!(found[0]["certificate"], issued["certificate"], "{written}");
+    }
+}
+
+#[test]
+fn quota_that_expires_is_found_by_that() {
+    let desk = Desk::rehearsal("2030-01-01T00:00:00Z");
+    desk.write("policy.json", "{\"free_quota_days\": 30}");
+    desk.yes(&["policy", "adopt", "policy.json"]);
+    desk.buy("ecc");
+    let found = |within: &str| desk.yes(&["list", "quota", "--expires-within", within]);
+    assert_eq!(found("29d"), serde_json::json!([]));
+    let soon = found("30d");
+    assert_eq!((soon.as_array().unwrap().len(), &soon[0]["role"]), (1, &"lot".into()), "{soon}");
+}

@@ -96,8 +96,9 @@ fn certificates() {
     let desk = Desk::new();
     let pair = desk.pair("ecc", 2);
     let id = desk.server(&pair, "a.example.com");
-    for unknown in ["garbage", "crt_", "crt_aaaaaaaaaaaaaaaaaaaaaaaa"] {
-        desk.no(&["revoke", unknown], &["A2"]);
+    for unknown in ["garbage", "", "crt_", "crt_aaaaaaaaaaaaaaaaaaaaaaaa"] {
+        let run = desk.no(&["revoke", unknown], &["A2"]);
+        assert!(run.stdout.contains(if unknown.is_empty() { "`` is no" } else { unknown }), "{run:?}");
         desk.no(&["unhold", unknown], &["A2"]);
     }
     for unknown in ["garbage", "crt_zz", "ca_aaaaaaaaaaaaaaaa"] {
@@ -186,6 +187,9 @@ fn the_directory() {
         true
     );
     assert_eq!(desk.run(&["list", "cas", "--store", "postgres://x"]).code, 3);
+    let elsewhere = desk.run(&["init", "--store", "postgres://x", "--dir", "elsewhere"]);
+    assert_eq!((elsewhere.code, elsewhere.error().as_str()), (3, "store"));
+    assert!(!desk.path("elsewhere").exists(), "no other store takes the place of the one that is asked for");
     // From a file, one trailing newline is stripped; others who can read it are warned about.
     let file = desk.write("pass.txt", format!("{}\n", crate::kit::PASSPHRASE));
     let run = desk.run_with(&["buy", "root", "--family", "ecc", "--passphrase-file", &file], |command| {

@@ -22,6 +22,8 @@ fn words_that_are_not_of_the_page_are_exit_2() {
         &["enable", ca, "--cn", "X", "--algorithm", "wood"],
         &["enable", ca, "--cn", "X", "--years", "1", "--days", "1"],
         &["enable", ca, "--upload-certificate", "x"],
+        &["enable", ca, "--cn", "X", "--upload-key", "x"],
+        &["enable", ca, "--cn", "X", "--upload-certificate", "x", "--upload-key", "y"],
         &["issue", "server", ca, "--dns", "a.example", "--label", "novalue"],
         &["issue", "server", ca, "--dns", "a.example", "--algorithm", "ed25519", "--csr", "x"],
         &["revoke", "crt_x", "--reason", "boredom"],
@@ -79,6 +81,7 @@ fn what_comes_later_is_refused_with_its_rule() {
     desk.no(&["enable", &pair.root, "--cn", "X", "--request-csr", "x"], &["C2"]);
     desk.yes(&["enable", &pair.root, "--cn", "X"]);
     desk.no(&["crl", &pair.root, "--out", "x", "--delta"], &["A3"]);
+    desk.no(&["crl", &pair.root, "--out", "x", "--partition", "-1"], &["A3"]);
     for format in ["pkcs7", "jks", "apache", "tomcat", "iis", "haproxy"] {
         desk.no(&["download", &pair.root, "--format", format, "--out", "x"], &["A1"]);
     }
@@ -162,7 +165,27 @@ fn completions_are_scripts() {
         let desk = Desk::empty();
         let run = desk.plain(&["completions", shell]);
         assert_eq!(run.code, 0);
-        assert!(run.stdout.contains("revoke-ca"), "{shell}");
+        assert!(run.stdout.contains("revoke-ca") && run.stdout.contains("passphrase-file"), "{shell}");
+        for later in ["cross-sign", "check-chain", "permit-dns", "partition"] {
+            assert!(!run.stdout.contains(later), "{shell} offers {later}, which cannot be had yet");
+        }
+        // The scripts of the other two complete no values.
+        let values = ["ecdsa-p521", "superseded", "pkcs12", "data-encryption", "quota"];
+        for word in values.iter().filter(|_| ["bash", "zsh", "fish"].contains(&shell)) {
+            assert!(run.stdout.contains(word), "{shell} does not offer {word}");
+        }
+    }
+}
+
+#[test]
+fn examples_can_be_copied_from_a_narrow_terminal() {
+    for command in commands() {
+        let help = |columns: &str| {
+            let output = pca().args(&command).arg("--help").env("COLUMNS", columns).output().unwrap();
+            let help = String::from_utf8(output.stdout).unwrap();
+            help.lines().filter(|line| line.starts_with("  pca ")).map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(help("80"), help("110"), "{command:?}: a line is wrapped in its middle");
     }
 }
 

@@ -4,7 +4,25 @@ use std::sync::Arc;
 
 use crate::domain::{BrokenRule, CaId};
 
-/// Decides whether an actor may carry out a command.
+/// Decides whether an actor may carry out a command. [`Parts::authorizer`](super::Parts) takes yours.
+///
+/// ```
+/// use pca_core::service::Authorizer;
+/// use pca_core::{BrokenRule, CaId, Rule};
+///
+/// /// Only the orders desk buys.
+/// struct OrdersDesk;
+///
+/// impl Authorizer for OrdersDesk {
+///     fn authorize(&self, actor: &str, command: &'static str, _: Option<&CaId>) -> Result<(), BrokenRule> {
+///         if command.starts_with("Buy") && actor != "orders-desk" {
+///             let text = format!("{actor} may not buy: the orders desk does");
+///             return Err(BrokenRule::new(Rule::new("G1"), "not-authorized", text));
+///         }
+///         Ok(())
+///     }
+/// }
+/// ```
 pub trait Authorizer: Send + Sync + 'static {
     /// Lets the command pass, or says why not.
     ///

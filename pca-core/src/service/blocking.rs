@@ -18,6 +18,34 @@ use super::process::{Ended, Finished, SweptKey};
 use super::{Call, Done, Error, Preview, SignedCrl};
 
 /// [`Pca`](super::Pca), blocking. Do not use it from within an executor's threads.
+///
+/// ```
+/// use pca_core::domain::enterprise::FoundEnterprise;
+/// use pca_core::domain::event::Money;
+/// use pca_core::domain::order::{BuyRoot, ServiceTerm};
+/// use pca_core::domain::policy::Policy;
+/// use pca_core::keys::Family;
+/// use pca_core::log::Position;
+/// use pca_core::projection::Orders;
+/// use pca_core::service::{Call, Parts, Pca, blocking};
+/// use pca_store_memory::{MemoryEventStore, MemoryKeyStore};
+/// use pca_system::{OsEntropy, SystemClock};
+///
+/// # fn main() -> Result<(), pca_core::Error> {
+/// let parts = Parts::new(MemoryEventStore::new(), MemoryKeyStore::new(), SystemClock, OsEntropy);
+/// let pca = blocking::Pca::new(Pca::new(parts));
+/// let call = Call::by("my-program");
+/// pca.execute(FoundEnterprise { name: None, rehearsal: false, policy: Policy::default() }, &call)?;
+///
+/// // What would happen, then what happened, then what there is.
+/// let root = BuyRoot { family: Family::Ecc, term: ServiceTerm::years(1), paid: Money::nothing() };
+/// assert_eq!(pca.preview(&root, &call)?.events.len(), 1);
+/// let bought = pca.execute(root, &call)?.answer;
+/// let orders: Orders = pca.project(Position::MAX)?;
+/// assert!(orders.order(&bought.order).is_some());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Pca {
     pca: super::Pca,
@@ -108,6 +136,14 @@ impl Pca {
     /// As there.
     pub fn sweep_keys(&self, orphaned_before: Timestamp, call: &Call) -> Result<Vec<SweptKey>, Error> {
         pollster::block_on(self.pca.sweep_keys(orphaned_before, call))
+    }
+
+    /// As [`super::Pca::preview_sweep`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn preview_sweep(&self, orphaned_before: Timestamp, call: &Call) -> Result<Vec<SweptKey>, Error> {
+        pollster::block_on(self.pca.preview_sweep(orphaned_before, call))
     }
 
     /// As [`super::Pca::download`].

@@ -3,6 +3,17 @@
 use crate::log::{CommitId, Metadata, RequestDigest, Timestamp};
 
 /// Who calls and why. There is no default actor: the embedding program says who is answerable.
+///
+/// ```
+/// use pca_core::Call;
+///
+/// // `ada` was authenticated by your program; the request may be sent again after a lost answer.
+/// let call = Call::by("ada")
+///     .because("the portal moved to another server")
+///     .correlated("ticket 4711")
+///     .idempotent("ticket 4711, first certificate");
+/// # drop(call);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
     pub(crate) actor: String,

@@ -75,28 +75,20 @@ impl Pca {
         let mut swept = Vec::new();
         for entry in self.inner.keys.list().await? {
             let (state, due) = self.key_standing(&entry.id, call).await?;
+            let Some(why) = Swept::of(&state, due, entry.created < orphaned_before) else { continue };
             let confirm = ConfirmKeyDestroyed { key: entry.id.clone() };
-            let why = match &state {
-                KeyState::Unknown if entry.created < orphaned_before => {
+            match &state {
+                KeyState::Unknown => {
                     self.execute(AbandonKey { key: entry.id.clone() }, &call.unkeyed()).await?;
-                    Swept::Orphan
                 }
-                KeyState::Living(_) if due => {
-                    // No event tells of this end but the confirmation: it comes first, so that a crash leaves a key that
-                    // the next sweep finds, and not a log that counts on a key that is gone.
-                    match self.execute(confirm.clone(), &call.unkeyed()).await {
-                        Ok(_) => Swept::Due,
-                        // It is kept all the same (rule K4), such as by a policy adopted meanwhile: for a later sweep.
-                        Err(Error::Refused(refusal)) if refusal.names("K4") => continue,
-                        Err(other) => return Err(other),
-                    }
-                }
-                KeyState::Unknown | KeyState::Living(_) => continue,
-                // Its last CRL is not signed yet: that is for `resume`, and without the key it never could be (rule C7).
-                KeyState::Ending(KeyOwner::Ca(_)) if !due => continue,
-                KeyState::Ending(_) => Swept::Due,
-                KeyState::Ended => Swept::Left,
-            };
+                // No event tells of this end but the confirmation: it comes first, so that a crash leaves a key that the
+                // next sweep finds, and not a log that counts on a key that is gone.
+                KeyState::Living(_) => match self.execute(confirm.clone(), &call.unkeyed()).await {
+                    Err(error) if is_kept(&error) => continue,
+                    other => drop(other?),
+                },
+                _ => {}
+            }
             self.inner.keys.destroy(&entry.id).await?;
             if matches!(state, KeyState::Ending(_)) {
                 self.execute(confirm, &call.unkeyed()).await?;
@@ -108,6 +100,34 @@ impl Pca {
             self.inner.keys.destroy(&key).await?;
             self.execute(ConfirmKeyDestroyed { key: key.clone() }, &call.unkeyed()).await?;
             swept.push(SweptKey { key, why: Swept::Due });
+        }
+        Ok(swept)
+    }
+
+    /// Tells what [`sweep_keys`](Self::sweep_keys) would destroy; no key is touched, and nothing is written (rule L7).
+    ///
+    /// It reads the whole log.
+    ///
+    /// # Errors
+    /// Trouble of the stores.
+    pub async fn preview_sweep(&self, orphaned_before: Timestamp, call: &Call) -> Result<Vec<SweptKey>, Error> {
+        let mut swept: Vec<SweptKey> = Vec::new();
+        for entry in self.inner.keys.list().await? {
+            let (state, due) = self.key_standing(&entry.id, call).await?;
+            let Some(why) = Swept::of(&state, due, entry.created < orphaned_before) else { continue };
+            if matches!(state, KeyState::Living(_)) {
+                let confirm = ConfirmKeyDestroyed { key: entry.id.clone() };
+                match self.preview(&confirm, &call.unkeyed()).await {
+                    Err(error) if is_kept(&error) => continue,
+                    other => drop(other?),
+                }
+            }
+            swept.push(SweptKey { key: entry.id, why });
+        }
+        for key in self.unconfirmed_keys().await? {
+            if !swept.iter().any(|known| known.key == key) {
+                swept.push(SweptKey { key, why: Swept::Due });
+            }
         }
         Ok(swept)
     }
@@ -261,6 +281,26 @@ pub struct SweptKey {
     pub key: KeyId,
     /// Why.
     pub why: Swept,
+}
+
+impl Swept {
+    /// Why a key in the key store has come to its end, if it has.
+    const fn of(state: &KeyState, due: bool, is_old: bool) -> Option<Self> {
+        match state {
+            KeyState::Unknown if is_old => Some(Self::Orphan),
+            KeyState::Living(_) if due => Some(Self::Due),
+            KeyState::Unknown | KeyState::Living(_) => None,
+            // Its last CRL is not signed yet: that is for `resume`, and without the key it never could be (rule C7).
+            KeyState::Ending(KeyOwner::Ca(_)) if !due => None,
+            KeyState::Ending(_) => Some(Self::Due),
+            KeyState::Ended => Some(Self::Left),
+        }
+    }
+}
+
+/// It is kept all the same (rule K4), such as by a policy adopted meanwhile: for a later sweep.
+fn is_kept(error: &Error) -> bool {
+    matches!(error, Error::Refused(refusal) if refusal.names("K4"))
 }
 
 /// Why a key was destroyed.

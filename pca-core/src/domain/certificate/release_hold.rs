@@ -33,7 +33,7 @@ impl ReleaseHold {
         let (code, text) = match (found.status, found.certificate.revocation()) {
             (Status::OnHold { .. }, _) | (Status::Expired { .. }, Some(_)) => return None,
             (Status::Revoked { .. }, _) => {
-                ("revoked-for-good", format!("{id} {}; only a hold can be lifted", found.status))
+                ("revoked-for-good", format!("{id} is not on hold, but {}; only a hold can be lifted", found.status))
             }
             (status, _) => ("not-on-hold", format!("{id} is not on hold: it is {}", status.name())),
         };

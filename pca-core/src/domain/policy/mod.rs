@@ -12,6 +12,15 @@ use super::event::Event;
 
 /// The numbers that a vendor may change. [`Policy::default`] is the service as it was first described: 10 free
 /// certificates without further limits; [`Policy::with_published_extras`] adds what its vendor published since.
+///
+/// ```
+/// use pca_core::domain::policy::Policy;
+///
+/// let mut policy = Policy::default();
+/// policy.max_validity_days = Some(398);
+/// assert_eq!(Policy::from_json(r#"{"max_validity_days": 398}"#).unwrap(), policy);
+/// ```
+/// [`FoundEnterprise`](super::enterprise::FoundEnterprise) adopts the first one, [`AdoptPolicy`] each further one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
