@@ -9,19 +9,19 @@ use std::sync::Arc;
 use sha2::{Digest as _, Sha256};
 
 use crate::keys::{Algorithm, KeyId, KeyUse, PrivateKey, PublicKey, Signature, SignatureAlgorithm};
-use crate::log::{self, CommitId, Digest, Missing, Revision, StreamId, Timestamp};
+use crate::log::{self, CommitId, Digest, Missing, Position, Revision, StreamId, Timestamp};
 use crate::x509::{self, CertificateId, NameHash, SerialNumber};
 
 use super::ca::Ca;
 use super::certificate::Certificate;
-use super::crl::Crl;
+use super::crl::{Crl, End};
 use super::enterprise::Enterprise;
 use super::event::{Der, Event};
 use super::key::{KeyRole, KeyState, NameOwner};
 use super::order::Order;
 use super::policy::Policy;
 use super::quota::Quota;
-use super::{CaId, OrderId, Refusal, State, stream};
+use super::{CaId, OrderId, Refusal, Roll, State, stream};
 
 /// What is drawn once for a command and kept over retries.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,28 +59,6 @@ pub struct Evidence {
     pub verified: HashMap<Digest, bool>,
     /// What CAs have issued.
     pub rolls: HashMap<CaId, Arc<Roll>>,
-}
-
-/// All certificates that a CA has issued, as of a revision of its quota stream.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Roll {
-    /// The revision of `quota/<ca>` up to which it was read.
-    pub revision: Revision,
-    /// In order of issue.
-    pub entries: Vec<RollEntry>,
-}
-
-/// A certificate on a [`Roll`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RollEntry {
-    /// The certificate.
-    pub id: CertificateId,
-    /// Which generation of the CA issued it.
-    pub generation: u32,
-    /// Its last second of validity.
-    pub not_after: Timestamp,
-    /// Its holder's name, if it has one.
-    pub holder: Option<String>,
 }
 
 /// A signature to be checked before a decision.
@@ -141,8 +119,17 @@ pub enum Need {
     },
     /// A signature check.
     Verification(Verification),
-    /// The list of what a CA issued.
+    /// The list of what a CA issued, as of the revision that its quota has in the same read.
     Roll(CaId),
+    /// The list of what a CA had issued when a generation of it ended.
+    EndedRoll {
+        /// The CA.
+        ca: CaId,
+        /// How many events its quota had by then: the list reaches up to there, or further.
+        cutoff: Revision,
+        /// As of when it is read: the position of the end.
+        as_of: Position,
+    },
     /// Several things at once, so that a large request is not decided again for each of them.
     All(Vec<Self>),
 }
@@ -422,6 +409,22 @@ impl<'w> Desk<'w> {
         match self.evidence.rolls.get(ca) {
             Some(roll) if roll.revision == revision => Ok(roll),
             _ => Err(Halt::Needs(Need::Roll(ca.clone()))),
+        }
+    }
+
+    /// What a CA had issued when a generation of it ended, or more.
+    ///
+    /// Its quota is not looked at, and so not guarded: what stands there up to the end is history and never changes, and
+    /// that there is such an end was read from the stream that told of it, which is guarded. So a CA that issues under its
+    /// next generation as fast as it can keeps nobody from listing what ended with the last one (rule A3).
+    ///
+    /// # Errors
+    /// [`Halt::Needs`] if it has not been read that far.
+    pub fn ended_roll(&self, ended: &End) -> Result<&'w Roll, Halt> {
+        let cutoff = Revision::new(ended.end.cutoff);
+        match self.evidence.rolls.get(&ended.end.ca) {
+            Some(roll) if roll.revision >= cutoff => Ok(roll),
+            _ => Err(Halt::Needs(Need::EndedRoll { ca: ended.end.ca.clone(), cutoff, as_of: ended.position })),
         }
     }
 

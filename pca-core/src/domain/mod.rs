@@ -12,14 +12,16 @@ pub mod order;
 pub mod policy;
 pub mod quota;
 pub mod refusal;
+mod roll;
 mod state;
 pub mod stream;
 pub mod testing;
 
-pub use decision::{Command, Context, Desk, Evidence, Halt, Need, Plan, Roll, RollEntry, ToSign, Verification};
+pub use decision::{Command, Context, Desk, Evidence, Halt, Need, Plan, ToSign, Verification};
 pub use event::Event;
 pub use id::{CaId, IdError, LotId, OrderId};
 pub use refusal::{BrokenRule, Objections, Refusal, Rule};
+pub use roll::{Roll, RollEntry};
 pub use state::State;
 
 /// Objects unless the log belongs to an enterprise: every command but the first needs that.

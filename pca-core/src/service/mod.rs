@@ -19,6 +19,7 @@ mod process;
 mod questions;
 mod recorder;
 mod revocation;
+mod roll;
 mod session;
 mod time;
 

@@ -137,8 +137,7 @@ impl<'w> Issue<'w> {
         let crl = desk.crl(generation.subject_hash)?;
         let mut rolls = BTreeMap::new();
         for ended in list::rolls_needed(crl) {
-            let roll = desk.roll(&ended)?;
-            rolls.insert(ended, roll);
+            rolls.insert(ended.end.ca.clone(), desk.ended_roll(ended)?);
         }
         Ok(Self { ca, generation, issuer, crl, rolls })
     }
