@@ -178,3 +178,43 @@ fn c8_the_end_of_a_busy_ca_is_foreseen_and_refused_as_stale() {
     assert_eq!([root, first, second].map(state), [CaState::Enabled; 3]);
     site.check();
 }
+
+/// Eight callers revoke without a pause: a CRL takes its turn among them.
+#[test]
+fn a3_crls_take_their_turn_among_revocations() {
+    for kind in [Kind::FakeMemory, Kind::FakeFiles] {
+        let site = Site::new(kind);
+        let ca = site.issuing(960).intermediate;
+        let (requests, call) = ((0..960).map(|_| server(&ca, "host.example")), by());
+        let ids: Vec<_> = site.pca.issue_many(requests, &call).map(|done| done.unwrap().answer.id).collect();
+        let (pca, store) = site.interrupted();
+        let (calls, published) = (Calls::default(), std::thread::current().id());
+        let counted = calls.clone();
+        store.before_each(move |operation| {
+            if std::thread::current().id() == published {
+                counted.note(operation);
+            }
+        });
+        let left = std::sync::atomic::AtomicUsize::new(8);
+        std::thread::scope(|scope| {
+            for ids in ids.chunks(120) {
+                let (pca, left) = (&pca, &left);
+                scope.spawn(move || {
+                    for id in ids {
+                        let revoke =
+                            RevokeCertificate { id: *id, reason: RevocationReason::Superseded, invalidity_date: None };
+                        pca.execute(revoke, &by()).unwrap();
+                    }
+                    left.fetch_sub(1, Ordering::Relaxed);
+                });
+            }
+            let mut most = 0;
+            while left.load(Ordering::Relaxed) > 0 {
+                pollster::block_on(pca.unblocked().publish_crl(&ca, &by())).unwrap();
+                most = most.max(calls.take().get(&Operation::Commit).copied().unwrap_or_default());
+            }
+            assert!(most <= 10, "{most}: the first attempt, those of whom it met, and its turn");
+        });
+        site.check();
+    }
+}

@@ -5,8 +5,7 @@ use tracing::Instrument as _;
 use crate::domain::event::Event;
 use crate::domain::{Command, Context, Refusal, ToSign};
 use crate::keys::Signature;
-use crate::log::{Commit, CommitId, EventData, Metadata, Receipt, RequestDigest, Revision, StoreError, StreamId};
-use crate::ports::Lease;
+use crate::log::{Commit, CommitId, EventData, Metadata, Receipt, RequestDigest, Revision, StoreError};
 
 use super::recorder::DecisionRecord;
 use super::session::{Decision, Session, inconsistent};
@@ -65,7 +64,7 @@ impl Pca {
         }
         let (context, mut metadata) = self.draw(C::NAME, C::WHATEVER_THE_CLOCK, &identity, call).await?;
         let mut session = Session::new(inner, context);
-        let mut lease = None;
+        let mut turn = None;
         for _ in 0..ATTEMPTS {
             let Decision { plan, guards } = match session.decide(command).await? {
                 Ok(decision) => decision,
@@ -75,6 +74,13 @@ impl Pca {
                 },
             };
             time::check_founding(call, plan.events()).map_err(Refusal::from)?;
+            if turn.is_none()
+                && let Some(stream) = inner.lines.of(plan.events())
+            {
+                turn = Some(self.turn(stream).await?);
+                self.catch_up::<C>(&mut session, &mut metadata, &identity, call).await?;
+                continue;
+            }
             let signatures = match inner.sign(plan.to_sign(), &session.world).await {
                 Ok(signatures) => signatures,
                 // The key may have come to its end meanwhile: then there is a refusal to tell, or another key.
@@ -107,21 +113,34 @@ impl Pca {
                     if stream.category() == "key" {
                         session.load(core::slice::from_ref(&stream)).await?;
                     }
-                    if lease.is_none() {
-                        lease = Some(self.turn(&stream).await?);
+                    if turn.is_none() {
+                        turn = Some(self.turn(stream).await?);
                     }
-                    session.refresh().await?;
-                    let head = inner.store.head().await?;
-                    if time::is_stale(session.context.time, head.time, &inner.policy(&session.world)) {
-                        let (context, redrawn) = self.draw(C::NAME, C::WHATEVER_THE_CLOCK, &identity, call).await?;
-                        session.context.time = context.time;
-                        metadata = redrawn;
-                    }
+                    self.catch_up::<C>(&mut session, &mut metadata, &identity, call).await?;
                 }
                 Err(other) => return Err(reused(other)),
             }
         }
         Err(Error::Contended { command: C::NAME, attempts: ATTEMPTS })
+    }
+
+    /// Brings a command up to date that others came before, and its time where that has grown too old (rule L9).
+    async fn catch_up<C: Command>(
+        &self,
+        session: &mut Session<'_>,
+        metadata: &mut Metadata,
+        identity: &Identity,
+        call: &Call,
+    ) -> Result<(), Error> {
+        let inner = &*self.inner;
+        session.refresh().await?;
+        let head = inner.store.head().await?;
+        if time::is_stale(session.context.time, head.time, &inner.policy(&session.world)) {
+            let (context, redrawn) = self.draw(C::NAME, C::WHATEVER_THE_CLOCK, identity, call).await?;
+            session.context.time = context.time;
+            *metadata = redrawn;
+        }
+        Ok(())
     }
 
     /// The commit id and request digest of a call.
@@ -167,16 +186,6 @@ impl Pca {
             Some(_) => self.inner.store.receipt(identity.commit, identity.request).await.map_err(reused),
             None => Ok(None),
         }
-    }
-
-    /// A turn at a stream. A lane of this process that holds it is driven on while it is waited for.
-    async fn turn(&self, stream: &StreamId) -> Result<Lease, Error> {
-        let lane = self.lane_of(stream);
-        let turn = self.inner.store.lease(stream);
-        Ok(match lane {
-            Some(lane) => lane.sit().wait(turn).await?,
-            None => turn.await?,
-        })
     }
 
     /// The answer to a request that was carried out before, from the events of its receipt.

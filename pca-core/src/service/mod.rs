@@ -22,6 +22,7 @@ mod revocation;
 mod roll;
 mod session;
 mod time;
+mod turn;
 
 pub use authorizer::{Authorizer, OneAdministrator};
 pub use call::Call;
@@ -43,6 +44,7 @@ use crate::log::{CommitId, Metadata, Position, Receipt, Revision, StreamId, Time
 use crate::ports::{Clock, Entropy, EventStore, KeyStore};
 
 use lane::Lane;
+use turn::Lines;
 
 /// A command that was carried out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,6 +108,7 @@ pub(crate) struct Inner {
     /// Folds of streams that many commands look at, as of some earlier time.
     views: Mutex<World<State>>,
     lanes: Mutex<HashMap<CaId, Arc<Lane>>>,
+    lines: Lines,
 }
 
 impl core::fmt::Debug for Pca {
@@ -119,8 +122,8 @@ impl Pca {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         let Parts { store, keys, clock, entropy, authorizer, journal, recorder } = parts;
-        let (views, lanes) = Default::default();
-        let inner = Inner { store, keys, clock, entropy, authorizer, journal, recorder, views, lanes };
+        let (views, lanes, lines) = Default::default();
+        let inner = Inner { store, keys, clock, entropy, authorizer, journal, recorder, views, lanes, lines };
         Self { inner: Arc::new(inner) }
     }
 
