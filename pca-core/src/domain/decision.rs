@@ -21,7 +21,7 @@ use super::key::{KeyRole, KeyState, NameOwner};
 use super::order::Order;
 use super::policy::Policy;
 use super::quota::Quota;
-use super::{CaId, OrderId, Refusal, Roll, State, stream};
+use super::{CaId, OrderId, Refusal, Roll, Scope, State, stream};
 
 /// What is drawn once for a command and kept over retries.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -450,8 +450,13 @@ pub trait Command: Clone + Send + Sync + 'static {
     /// all (rules O6, L8).
     fn canonical(&self) -> Vec<u8>;
 
-    /// The CA that it is about, for the authorizer (rule G1).
-    fn about(&self) -> Option<&CaId>;
+    /// What it is about, for the authorizer (rule G1).
+    fn scope(&self) -> Scope<'_>;
+
+    /// The CA that it is about, if it names one.
+    fn about(&self) -> Option<&CaId> {
+        self.scope().named()
+    }
 
     /// The private key that the request brings along as its `ordinal`-th key, to be imported when the decision asks.
     fn private_key(&self, ordinal: u32) -> Option<&PrivateKey> {

@@ -13,6 +13,7 @@ pub mod policy;
 pub mod quota;
 pub mod refusal;
 mod roll;
+mod scope;
 mod state;
 pub mod stream;
 pub mod testing;
@@ -22,6 +23,7 @@ pub use event::Event;
 pub use id::{CaId, IdError, LotId, OrderId};
 pub use refusal::{BrokenRule, Objections, Refusal, Rule};
 pub use roll::{Roll, RollEntry};
+pub use scope::Scope;
 pub use state::State;
 
 /// Objects unless the log belongs to an enterprise: every command but the first needs that.

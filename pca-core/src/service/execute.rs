@@ -55,7 +55,7 @@ impl Pca {
 
     async fn try_carry_out<C: Command>(&self, command: &C, call: &Call) -> Result<Carried, Error> {
         let inner = &*self.inner;
-        inner.authorizer.authorize(&call.actor, C::NAME, command.about()).map_err(Refusal::from)?;
+        self.authorize(call, C::NAME, command.scope()).await?;
         let identity = self.identify(C::NAME, &command.canonical(), call)?;
         if call.chosen_commit().is_some()
             && let Some(receipt) = inner.store.receipt(identity.commit, identity.request).await.map_err(reused)?

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::domain::crl::{Crl, PublishCrl, PublishedCrl, last_crl, rolls_needed};
-use crate::domain::{CaId, Command as _, Event, Roll, State, stream};
+use crate::domain::{CaId, Command as _, Event, Roll, Scope, State, stream};
 use crate::log::{Revision, World};
 use crate::x509;
 
@@ -34,6 +34,8 @@ impl Pca {
     /// # Errors
     /// [`Error::Refused`], or trouble of a store.
     pub async fn publish_crl(&self, ca: &CaId, call: &Call) -> Result<SignedCrl, Error> {
+        let authorized = self.authorize(call, PublishCrl::NAME, Scope::Ca(ca)).await;
+        authorized.inspect_err(|error| self.journal(PublishCrl::NAME, call, error))?;
         if let Some(last) = self.last_crl(ca).await? {
             return Ok(last);
         }

@@ -8,7 +8,7 @@ use crate::domain::{
     CaId, Command, Context, Desk, Evidence, Halt, Need, Plan, Refusal, State, ToSign, Verification, stream,
 };
 use crate::keys::{Algorithm, KeyId, KeyRequest, KeyUse, PrivateKey, PublicKey, SignRequest, Signature, software};
-use crate::log::{Position, Revision, StreamId, StreamSlice, World};
+use crate::log::{CommitId, Position, Revision, StreamId, StreamSlice, Timestamp, World};
 
 use super::roll::enroll;
 use super::{Error, Inner};
@@ -45,6 +45,11 @@ impl<'a> Session<'a> {
     /// A session that changes nothing: keys are made for its eyes only, and forgotten.
     pub(super) fn rehearsing(inner: &'a Inner, context: Context) -> Self {
         Self { rehearsed: true, ..Self::new(inner, context) }
+    }
+
+    /// A session for a question to which time is no matter.
+    pub(super) fn asking(inner: &'a Inner) -> Self {
+        Self::rehearsing(inner, Context { time: Timestamp::EPOCH, commit: CommitId::new([0; 16]), seed: [0; 32] })
     }
 
     /// Decides, fetching what the decision needs, until there is a plan or a refusal on a consistent, durable state.

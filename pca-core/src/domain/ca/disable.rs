@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::domain::decision::{Command, Context, Desk, Halt, Plan, canonical};
 use crate::domain::event::{CaDisabled, Event};
 use crate::domain::refusal::{BrokenRule, Objections};
-use crate::domain::{CaId, founded};
+use crate::domain::{CaId, Scope, founded};
 
 use super::CaState;
 use super::rules::{C10, living};
@@ -36,8 +36,8 @@ impl Command for DisableCa {
         canonical(self)
     }
 
-    fn about(&self) -> Option<&CaId> {
-        Some(&self.ca)
+    fn scope(&self) -> Scope<'_> {
+        Scope::Ca(&self.ca)
     }
 
     fn decide(&self, desk: &Desk<'_>, _: &Context) -> Result<Plan, Halt> {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::decision::{Command, Context, Desk, Halt, Plan, canonical};
 use crate::domain::event::{Addresses, CaEnabled, Der, EnableMode, Event};
 use crate::domain::refusal::{BrokenRule, Objections, Rule};
-use crate::domain::{CaId, founded};
+use crate::domain::{CaId, Scope, founded};
 use crate::keys::{Algorithm, Family, KeyUse, PublicKey};
 use crate::log::Timestamp;
 use crate::x509::{
@@ -60,8 +60,8 @@ impl Command for EnableByCreating {
         canonical(self)
     }
 
-    fn about(&self) -> Option<&CaId> {
-        Some(&self.ca)
+    fn scope(&self) -> Scope<'_> {
+        Scope::Ca(&self.ca)
     }
 
     fn decide(&self, desk: &Desk<'_>, context: &Context) -> Result<Plan, Halt> {

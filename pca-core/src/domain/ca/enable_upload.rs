@@ -6,7 +6,7 @@ use crate::domain::decision::{Command, Context, Desk, Halt, Plan, Verification};
 use crate::domain::event::{Addresses, CaEnabled, CarriedCrl, CarriedEntry, Der, EnableMode, Event};
 use crate::domain::policy::Policy;
 use crate::domain::refusal::{BrokenRule, Objections, Refusal};
-use crate::domain::{CaId, decision, founded};
+use crate::domain::{CaId, Scope, decision, founded};
 use crate::keys::{PrivateKey, PublicKey};
 use crate::log::{Digest, Timestamp};
 use crate::x509::{
@@ -102,8 +102,8 @@ impl Command for EnableByUpload {
         })
     }
 
-    fn about(&self) -> Option<&CaId> {
-        Some(&self.ca)
+    fn scope(&self) -> Scope<'_> {
+        Scope::Ca(&self.ca)
     }
 
     fn private_key(&self, ordinal: u32) -> Option<&PrivateKey> {

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::domain::decision::{Command, Context, Desk, Halt, Plan, canonical};
 use crate::domain::event::{CaReenabled, Event};
 use crate::domain::refusal::{BrokenRule, Objections};
-use crate::domain::{CaId, founded};
+use crate::domain::{CaId, Scope, founded};
 
 use super::rules::{C5, C10, is_live, known, living, within_term};
 use super::{Ca, CaState};
@@ -35,8 +35,8 @@ impl Command for ReenableCa {
         canonical(self)
     }
 
-    fn about(&self) -> Option<&CaId> {
-        Some(&self.ca)
+    fn scope(&self) -> Scope<'_> {
+        Scope::Ca(&self.ca)
     }
 
     fn decide(&self, desk: &Desk<'_>, context: &Context) -> Result<Plan, Halt> {

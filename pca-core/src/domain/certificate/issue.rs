@@ -9,7 +9,7 @@ use crate::domain::key::KeyState;
 use crate::domain::policy::Policy;
 use crate::domain::quota::Quota;
 use crate::domain::refusal::{BrokenRule, Objections, Rule};
-use crate::domain::{CaId, LotId, stream};
+use crate::domain::{CaId, LotId, Scope, stream};
 use crate::keys::{KeyId, KeyUse, PublicKey};
 use crate::log::Timestamp;
 use crate::x509::{
@@ -187,8 +187,8 @@ impl Command for IssueCertificate {
         canonical(self)
     }
 
-    fn about(&self) -> Option<&CaId> {
-        Some(&self.ca)
+    fn scope(&self) -> Scope<'_> {
+        Scope::Ca(&self.ca)
     }
 
     /// An enabled CA implies that the log was founded, so that is not looked at here: this is the hot path.

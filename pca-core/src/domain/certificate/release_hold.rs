@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::domain::decision::{Command, Context, Desk, Halt, Plan, canonical};
 use crate::domain::event::{Event, HoldReleased};
 use crate::domain::refusal::{BrokenRule, Objections, Rule};
-use crate::domain::{CaId, founded};
+use crate::domain::{Scope, founded};
 use crate::x509::CertificateId;
 
 use super::find::{Found, find, settle};
@@ -50,8 +50,8 @@ impl Command for ReleaseHold {
         canonical(self)
     }
 
-    fn about(&self) -> Option<&CaId> {
-        None
+    fn scope(&self) -> Scope<'_> {
+        Scope::Certificate(&self.id)
     }
 
     fn decide(&self, desk: &Desk<'_>, context: &Context) -> Result<Plan, Halt> {

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::domain::decision::{Command, Context, Desk, Halt, Plan, canonical};
 use crate::domain::event::{CertificateRevoked, Event};
 use crate::domain::refusal::{BrokenRule, Objections, Rule};
-use crate::domain::{CaId, founded};
+use crate::domain::{CaId, Scope, founded};
 use crate::log::Timestamp;
 use crate::x509::{CertificateId, RevocationReason};
 
@@ -112,8 +112,8 @@ impl Command for RevokeCertificate {
         canonical(self)
     }
 
-    fn about(&self) -> Option<&CaId> {
-        None
+    fn scope(&self) -> Scope<'_> {
+        Scope::Certificate(&self.id)
     }
 
     fn decide(&self, desk: &Desk<'_>, context: &Context) -> Result<Plan, Halt> {

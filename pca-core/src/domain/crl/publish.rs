@@ -10,7 +10,7 @@ use crate::domain::decision::{Command, Context, Desk, Halt, Plan, canonical};
 use crate::domain::event::{CrlPublished, Event};
 use crate::domain::policy::Policy;
 use crate::domain::refusal::{BrokenRule, Objections};
-use crate::domain::{CaId, Roll, founded};
+use crate::domain::{CaId, Roll, Scope, founded};
 use crate::log::{Digest, Timestamp};
 use crate::x509::{self, Issuer, plus_days};
 
@@ -59,8 +59,8 @@ impl Command for PublishCrl {
         canonical(self)
     }
 
-    fn about(&self) -> Option<&CaId> {
-        Some(&self.ca)
+    fn scope(&self) -> Scope<'_> {
+        Scope::Ca(&self.ca)
     }
 
     fn decide(&self, desk: &Desk<'_>, context: &Context) -> Result<Plan, Halt> {

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::domain::CaId;
+use crate::domain::Scope;
 use crate::domain::decision::{Command, Context, Desk, Halt, Plan, canonical};
 use crate::domain::event::{EnterpriseFounded, Event, PolicyAdopted};
 use crate::domain::policy::Policy;
@@ -40,8 +40,8 @@ impl Command for FoundEnterprise {
         canonical(self)
     }
 
-    fn about(&self) -> Option<&CaId> {
-        None
+    fn scope(&self) -> Scope<'_> {
+        Scope::Enterprise
     }
 
     fn decide(&self, desk: &Desk<'_>, _: &Context) -> Result<Plan, Halt> {

@@ -6,7 +6,7 @@ use crate::domain::certificate::key_end_due;
 use crate::domain::decision::{Command, Context, Desk, Halt, Plan, canonical};
 use crate::domain::event::{Event, KeyDestroyed, KeyOwner};
 use crate::domain::refusal::{BrokenRule, Objections, Rule};
-use crate::domain::{CaId, founded};
+use crate::domain::{Scope, founded};
 use crate::keys::KeyId;
 
 use super::KeyState;
@@ -43,8 +43,8 @@ impl Command for ConfirmKeyDestroyed {
         canonical(self)
     }
 
-    fn about(&self) -> Option<&CaId> {
-        None
+    fn scope(&self) -> Scope<'_> {
+        Scope::Key(&self.key)
     }
 
     fn decide(&self, desk: &Desk<'_>, context: &Context) -> Result<Plan, Halt> {

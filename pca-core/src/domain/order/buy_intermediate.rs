@@ -6,7 +6,7 @@ use crate::domain::ca::CaState;
 use crate::domain::decision::{Command, Context, Desk, Halt, Plan, canonical};
 use crate::domain::event::{Event, IntermediateOrdered, Money};
 use crate::domain::refusal::{BrokenRule, Objections, Rule};
-use crate::domain::{CaId, OrderId, founded, stream};
+use crate::domain::{CaId, OrderId, Scope, founded, stream};
 use crate::keys::Family;
 
 use super::{ServiceTerm, standing};
@@ -42,8 +42,8 @@ impl Command for BuyIntermediate {
         canonical(self)
     }
 
-    fn about(&self) -> Option<&CaId> {
-        Some(&self.root)
+    fn scope(&self) -> Scope<'_> {
+        Scope::Ca(&self.root)
     }
 
     fn decide(&self, desk: &Desk<'_>, context: &Context) -> Result<Plan, Halt> {

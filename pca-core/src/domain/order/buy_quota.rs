@@ -7,7 +7,7 @@ use crate::domain::decision::{Command, Context, Desk, Halt, Plan, canonical};
 use crate::domain::event::{Event, Lot, Money, QuotaOrdered};
 use crate::domain::quota::calendar_year;
 use crate::domain::refusal::{BrokenRule, Objections, Rule};
-use crate::domain::{CaId, LotId, OrderId, founded, stream};
+use crate::domain::{CaId, LotId, OrderId, Scope, founded, stream};
 
 use super::standing;
 
@@ -50,8 +50,8 @@ impl Command for BuyQuota {
         canonical(self)
     }
 
-    fn about(&self) -> Option<&CaId> {
-        Some(&self.root)
+    fn scope(&self) -> Scope<'_> {
+        Scope::Ca(&self.root)
     }
 
     fn decide(&self, desk: &Desk<'_>, context: &Context) -> Result<Plan, Halt> {

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::domain::decision::{Command, Context, Desk, Halt, Plan, canonical};
 use crate::domain::event::{Event, Lot, Money, RootOrdered};
 use crate::domain::refusal::Objections;
-use crate::domain::{CaId, LotId, OrderId, founded, stream};
+use crate::domain::{CaId, LotId, OrderId, Scope, founded, stream};
 use crate::keys::Family;
 use crate::x509::plus_days;
 
@@ -45,8 +45,8 @@ impl Command for BuyRoot {
         canonical(self)
     }
 
-    fn about(&self) -> Option<&CaId> {
-        None
+    fn scope(&self) -> Scope<'_> {
+        Scope::Enterprise
     }
 
     fn decide(&self, desk: &Desk<'_>, context: &Context) -> Result<Plan, Halt> {

@@ -6,7 +6,7 @@ use crate::domain::ca::{Ca, CaState, Role};
 use crate::domain::decision::{Command, Context, Desk, Halt, Plan, canonical};
 use crate::domain::event::{Event, Term, TermExtended};
 use crate::domain::refusal::{BrokenRule, Objections, Rule};
-use crate::domain::{CaId, founded};
+use crate::domain::{CaId, Scope, founded};
 use crate::log::Timestamp;
 
 use super::{ServiceTerm, standing};
@@ -42,8 +42,8 @@ impl Command for ExtendTerm {
         canonical(self)
     }
 
-    fn about(&self) -> Option<&CaId> {
-        Some(&self.ca)
+    fn scope(&self) -> Scope<'_> {
+        Scope::Ca(&self.ca)
     }
 
     fn decide(&self, desk: &Desk<'_>, context: &Context) -> Result<Plan, Halt> {

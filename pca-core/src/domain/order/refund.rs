@@ -8,7 +8,7 @@ use crate::domain::event::{
     Event, LotUnits, QuotaForfeited, QuotaLapsed, RefundDeclined, RefundRequested, RefundReturned,
 };
 use crate::domain::refusal::{BrokenRule, Objections, Rule};
-use crate::domain::{CaId, OrderId, founded};
+use crate::domain::{CaId, OrderId, Scope, founded};
 use crate::log::Timestamp;
 
 use super::eligibility::{stands_against, unknown};
@@ -57,8 +57,8 @@ impl Command for RequestRefund {
         canonical(self)
     }
 
-    fn about(&self) -> Option<&CaId> {
-        None
+    fn scope(&self) -> Scope<'_> {
+        Scope::Order(&self.order)
     }
 
     fn decide(&self, desk: &Desk<'_>, context: &Context) -> Result<Plan, Halt> {
@@ -91,8 +91,8 @@ impl Command for ReturnRefund {
         canonical(self)
     }
 
-    fn about(&self) -> Option<&CaId> {
-        None
+    fn scope(&self) -> Scope<'_> {
+        Scope::Order(&self.order)
     }
 
     fn decide(&self, desk: &Desk<'_>, context: &Context) -> Result<Plan, Halt> {
@@ -140,8 +140,8 @@ impl Command for DeclineRefund {
         canonical(self)
     }
 
-    fn about(&self) -> Option<&CaId> {
-        None
+    fn scope(&self) -> Scope<'_> {
+        Scope::Order(&self.order)
     }
 
     fn decide(&self, desk: &Desk<'_>, _: &Context) -> Result<Plan, Halt> {

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::domain::decision::{Command, Context, Desk, Halt, Plan, canonical};
 use crate::domain::event::{Event, PolicyAdopted};
 use crate::domain::refusal::{BrokenRule, Objections, Rule};
-use crate::domain::{CaId, founded};
+use crate::domain::{Scope, founded};
 
 use super::Policy;
 
@@ -28,8 +28,8 @@ impl Command for AdoptPolicy {
         canonical(self)
     }
 
-    fn about(&self) -> Option<&CaId> {
-        None
+    fn scope(&self) -> Scope<'_> {
+        Scope::Enterprise
     }
 
     fn decide(&self, desk: &Desk<'_>, _: &Context) -> Result<Plan, Halt> {
