@@ -9,11 +9,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use pca_core::domain::CaId;
-use pca_core::domain::ca::{CaState, DisableCa, Ending, Preview};
-use pca_core::domain::certificate::RevokeCertificate;
-use pca_core::domain::event::Money;
+use pca_core::domain::ca::{CaState, ConfigureCa, DisableCa, Ending, Preview, ReenableCa};
+use pca_core::domain::certificate::{IssueAtomically, RevokeCertificate};
+use pca_core::domain::event::{Addresses, Money};
 use pca_core::domain::order::{BuyIntermediate, ServiceTerm};
 use pca_core::domain::quota::AssignQuota;
+use pca_core::service::blocking;
 use pca_core::x509::{CertificateId, ParsedCrl, RevocationReason};
 use pca_store_testkit::fakes::{InterruptedStore, Operation};
 use service_support::{Kind, Site, by, reasons, server};
@@ -217,4 +218,114 @@ fn a3_crls_take_their_turn_among_revocations() {
         });
         site.check();
     }
+}
+
+/// Lets something be done once, right before the `nth` call of a kind.
+fn once(store: &InterruptedStore, operation: Operation, nth: usize, act: impl Fn() + Send + Sync + 'static) {
+    let count = std::sync::atomic::AtomicUsize::new(0);
+    store.before_each(move |called| {
+        if called == operation && count.fetch_add(1, Ordering::Relaxed) + 1 == nth {
+            act();
+        }
+    });
+}
+
+/// Rule O6: who asks twice at once gets one answer twice, and not the refusal that the other call has brought about.
+#[test]
+fn o6_a_repeat_that_lands_meanwhile_is_answered_and_not_refused() {
+    let site = Site::new(Kind::FakeMemory);
+    let ca = site.issuing(1).intermediate;
+    let (pca, store) = site.interrupted();
+    let call = by().idempotent("once");
+    let disable = DisableCa { ca: ca.clone() };
+    // The receipt was asked for, and there was none: the time is drawn next.
+    let (other, same, keyed) = (site.another(), disable.clone(), call.clone());
+    once(&store, Operation::Head, 1, move || assert!(!other.execute(same.clone(), &keyed).unwrap().repeated));
+    let done = pca.execute(disable.clone(), &call).unwrap();
+    assert!(done.repeated);
+    assert_eq!(site.log().last().unwrap().receipt(), done.receipt);
+    store.leave_alone();
+    for other in [by(), by().idempotent("another")] {
+        assert_eq!(reasons(&pca.execute(disable.clone(), &other).unwrap_err()), ["C10 already-disabled"]);
+    }
+
+    site.run(ReenableCa { ca: ca.clone() });
+    let (other, same, keyed) = (site.another(), server(&ca, "a.example"), by().idempotent("the last unit"));
+    let call = keyed.clone();
+    once(&store, Operation::Head, 1, move || assert!(!other.issue(same.clone(), &keyed).unwrap().repeated));
+    let done = pca.issue(server(&ca, "a.example"), &call).unwrap();
+    assert!(done.repeated, "though no unit is left");
+    store.leave_alone();
+    assert_eq!(reasons(&pca.issue(server(&ca, "a.example"), &by()).unwrap_err()), ["Q2 no-quota-left"]);
+    let count = |kind: &str| site.events().iter().filter(|event| event.kind() == kind).count();
+    assert_eq!((count("CaDisabled"), count("CertificateIssued")), (1, 1));
+    site.check();
+}
+
+fn states(pca: &blocking::Pca, cas: [&CaId; 2]) -> [CaState; 2] {
+    let [first, second] = cas;
+    let both = pca.unblocked().question(|desk, _| Ok([desk.ca(first)?.state(), desk.ca(second)?.state()]));
+    pollster::block_on(both).unwrap()
+}
+
+/// The intermediate is disabled; then it is enabled again, and then its root is disabled: both never are at once. Whenever
+/// that comes between, refusals and answers are of one time.
+#[test]
+fn l4_what_is_told_was_so_at_one_time() {
+    let site = Site::new(Kind::FakeMemory);
+    let bought = site.issuing(5);
+    let (root, ca) = (bought.root, bought.intermediate);
+    site.run(DisableCa { ca: ca.clone() });
+    let mut seen = Vec::new();
+    for nth in 1..10 {
+        for refusal in [true, false] {
+            let (pca, store) = site.interrupted();
+            let (other, root_id, ca_id) = (site.another(), root.clone(), ca.clone());
+            once(&store, Operation::Read, nth, move || {
+                other.execute(ReenableCa { ca: ca_id.clone() }, &by()).unwrap();
+                other.execute(DisableCa { ca: root_id.clone() }, &by()).unwrap();
+            });
+            if refusal {
+                let issue = IssueAtomically { requests: vec![server(&ca, "a.example")] };
+                let error = pca.execute(issue, &by()).unwrap_err();
+                assert_eq!(reasons(&error), ["I1 ca-disabled"], "before read {nth}: {error}");
+            } else {
+                let told = states(&pca, [&ca, &root]);
+                assert_ne!(told, [CaState::Disabled; 2], "before read {nth}");
+                seen.push(told);
+            }
+            store.leave_alone();
+            if states(&site.pca, [&ca, &root]) == [CaState::Enabled, CaState::Disabled] {
+                site.run(ReenableCa { ca: root.clone() });
+                site.run(DisableCa { ca: ca.clone() });
+            }
+        }
+    }
+    seen.dedup();
+    assert_eq!(seen.len(), 2, "it came in time, and it came too late");
+}
+
+/// However busy what it looked at is, a refusal is told and a question answered, after a handful of reads.
+#[test]
+fn l4_a_refusal_and_an_answer_wait_for_no_pause() {
+    let site = Site::new(Kind::FakeMemory);
+    let bought = site.issuing(5);
+    let (root, ca) = (&bought.root, &bought.intermediate);
+    let (pca, store) = site.interrupted();
+    let calls = Calls::default();
+    let (other, counted, cas) = (site.another(), calls.clone(), [root.clone(), ca.clone()]);
+    store.before_each(move |operation| {
+        if counted.note(operation) < ENOUGH && operation == Operation::Read {
+            for ca in cas.clone() {
+                other.execute(ConfigureCa { ca, addresses: Addresses::default() }, &by()).unwrap();
+            }
+        }
+    });
+    let refusal = pca.execute(ReenableCa { ca: ca.clone() }, &by()).unwrap_err();
+    assert_eq!(reasons(&refusal), ["C10 not-disabled"]);
+    let reads = calls.take()[&Operation::Read];
+    assert!(reads < 12, "{reads}");
+    assert_eq!(states(&pca, [ca, root]), [CaState::Enabled; 2]);
+    let reads = calls.take()[&Operation::Read];
+    assert!(reads < 6, "{reads}");
 }
