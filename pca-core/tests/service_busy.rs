@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex};
 use pca_core::domain::CaId;
 use pca_core::domain::ca::{CaState, ConfigureCa, DisableCa, Ending, Preview, ReenableCa};
 use pca_core::domain::certificate::{IssueAtomically, RevokeCertificate};
+use pca_core::domain::crl::PublishCrl;
 use pca_core::domain::event::{Addresses, Money};
 use pca_core::domain::order::{BuyIntermediate, ServiceTerm};
 use pca_core::domain::quota::AssignQuota;
@@ -328,4 +329,27 @@ fn l4_a_refusal_and_an_answer_wait_for_no_pause() {
     assert_eq!(states(&pca, [ca, root]), [CaState::Enabled; 2]);
     let reads = calls.take()[&Operation::Read];
     assert!(reads < 6, "{reads}");
+}
+
+/// A CRL that stands is no new one: whoever asks by the general way is told of it, with the proof of its publication.
+#[test]
+fn a3_a_crl_that_stands_is_answered_with_its_receipt() {
+    let site = Site::new(Kind::FakeMemory);
+    let ca = site.issuing(5).intermediate;
+    let publish = PublishCrl { ca: ca.clone() };
+    let first = site.done(publish.clone());
+    assert!(!first.repeated);
+    issue(&site, &ca, "a.example");
+    let position = site.position();
+    for call in [by(), by().idempotent("crl")] {
+        let again = site.pca.execute(publish.clone(), &call).unwrap();
+        assert_eq!((&again.answer, again.receipt, again.repeated), (&first.answer, first.receipt, true));
+    }
+    assert_eq!(site.position(), position);
+    assert_eq!(site.log().iter().filter(|recorded| recorded.receipt() == first.receipt).count(), 1);
+    // The key was not used up by that: what changes is published under it.
+    let id = issue(&site, &ca, "b.example");
+    revoke(&site, id);
+    let next = site.pca.execute(publish, &by().idempotent("crl")).unwrap();
+    assert!(!next.repeated && next.answer.number > first.answer.number);
 }

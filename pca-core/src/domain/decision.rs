@@ -152,6 +152,7 @@ pub struct Plan {
     events: Vec<Event>,
     to_sign: Vec<ToSign>,
     standing: Vec<Event>,
+    stands_at: Position,
 }
 
 /// Something to be signed.
@@ -211,18 +212,20 @@ impl Plan {
         self.and_resigned(key, public_key, &b"pca: this key still signs"[..])
     }
 
-    /// Says that an event of an earlier commit stands: what it was about is signed once more, and nothing new is to be
-    /// written (rule A3: periodic re-signing does not swell the log). A plan without [`events`](Self::events) is not
-    /// committed; its answer is rebuilt from [`standing`](Self::standing).
+    /// Says that an event of an earlier commit, at that position, stands: what it was about is signed once more, and nothing
+    /// new is to be written (rule A3: periodic re-signing does not swell the log). A plan without [`events`](Self::events) is
+    /// not committed; its answer is rebuilt from [`standing`](Self::standing).
     #[must_use]
     pub fn and_standing(
         mut self,
         event: impl Into<Event>,
+        position: Position,
         key: KeyId,
         public_key: PublicKey,
         tbs: impl Into<Arc<[u8]>>,
     ) -> Self {
         self.standing.push(event.into());
+        self.stands_at = position;
         self.and_resigned(key, public_key, tbs)
     }
 
@@ -238,11 +241,18 @@ impl Plan {
         &self.standing
     }
 
+    /// The position of what stands, if anything does.
+    #[must_use]
+    pub fn stands_at(&self) -> Option<Position> {
+        (!self.standing.is_empty()).then_some(self.stands_at)
+    }
+
     /// Joins another plan's events and signatures behind this one's.
     #[must_use]
     pub fn join(mut self, other: Self) -> Self {
         let offset = self.events.len();
         self.events.extend(other.events);
+        self.stands_at = self.stands_at.max(other.stands_at);
         self.standing.extend(other.standing);
         self.to_sign.extend(other.to_sign.into_iter().map(|mut to_sign| {
             to_sign.event = to_sign.event.map(|event| event + offset);

@@ -1,11 +1,15 @@
 //! The general path of a command: load, decide, sign, commit; again if something moved (architecture, picture).
 
+use std::sync::Arc;
+
 use tracing::Instrument as _;
 
 use crate::domain::event::Event;
 use crate::domain::{Command, Context, Refusal, ToSign};
 use crate::keys::Signature;
-use crate::log::{Commit, CommitId, EventData, Metadata, Receipt, RequestDigest, Revision, StoreError};
+use crate::log::{
+    Commit, CommitId, EventData, Metadata, Position, Receipt, Recorded, RequestDigest, Revision, StoreError,
+};
 
 use super::recorder::DecisionRecord;
 use super::session::{Decision, Session, inconsistent};
@@ -14,7 +18,7 @@ use super::{Call, Done, Error, Pca, time};
 /// How often a command is decided before the caller is told that others are always quicker.
 const ATTEMPTS: u32 = 64;
 
-/// A command that was carried out, or a plan that needed no commit.
+/// A command that was carried out, or what stands of an earlier one.
 pub(super) struct Carried {
     pub(super) events: Vec<Event>,
     pub(super) signed: Vec<(ToSign, Signature)>,
@@ -89,8 +93,9 @@ impl Pca {
             };
             let signed = plan.to_sign().iter().cloned().zip(signatures.iter().cloned()).collect();
             if plan.events().is_empty() {
-                let events = plan.standing().to_vec();
-                return Ok(Carried { events, signed, receipt: None, repeated: false });
+                let position = plan.stands_at().ok_or_else(|| inconsistent("the command changed nothing"))?;
+                let (events, receipt) = (plan.standing().to_vec(), self.recorded_at(position).await?.receipt());
+                return Ok(Carried { events, signed, receipt: Some(receipt), repeated: true });
             }
             let events = plan.complete(&signatures);
             let encoded = events.iter().map(EventData::encode).collect::<Result<Vec<_>, _>>()?;
@@ -196,11 +201,18 @@ impl Pca {
 
     /// The events of a commit.
     pub(super) async fn events_of(&self, receipt: &Receipt) -> Result<Vec<Event>, Error> {
-        let before = crate::log::Position::new(receipt.first.get().saturating_sub(1));
-        let found = self.inner.store.follow(before, 1).await?;
-        let recorded = found.first().filter(|recorded| recorded.commit().id() == receipt.commit);
-        let recorded = recorded.ok_or_else(|| inconsistent("a receipt names a commit that the log lacks"))?;
+        let recorded = self.recorded_at(receipt.first).await?;
+        if recorded.commit().id() != receipt.commit {
+            return Err(inconsistent("a receipt names a commit that the log lacks"));
+        }
         Ok(recorded.commit().events().map(|view| Event::decode(&view)).collect::<Result<_, _>>()?)
+    }
+
+    /// The commit that holds a position.
+    async fn recorded_at(&self, position: Position) -> Result<Arc<Recorded>, Error> {
+        let before = Position::new(position.get().saturating_sub(1));
+        let found = self.inner.store.follow(before, 1).await?.into_iter().next();
+        found.ok_or_else(|| inconsistent("the log lacks a position that it told of"))
     }
 
     pub(super) fn journal(&self, name: &'static str, call: &Call, error: &Error) {

@@ -53,7 +53,8 @@ pub struct Done<A> {
     pub answer: A,
     /// Proof that it is durable.
     pub receipt: Receipt,
-    /// Whether it had been done before, under the same idempotency key.
+    /// Whether it had been done before: under the same idempotency key, or by an earlier command whose outcome still stands,
+    /// as a CRL does for a while (rule A3).
     pub repeated: bool,
 }
 

@@ -21,6 +21,7 @@ pub struct Crl {
     entries: BTreeMap<SerialNumber, Entry>,
     ends: Vec<End>,
     published: Option<CrlPublished>,
+    published_at: Position,
     last_number: u64,
     moved: Position,
     changed: bool,
@@ -69,6 +70,12 @@ impl Crl {
         self.published.as_ref()
     }
 
+    /// The position of the event that tells of the newest CRL.
+    #[must_use]
+    pub fn published_at(&self) -> Position {
+        self.published_at
+    }
+
     /// The highest CRL number so far, 0 for none.
     #[must_use]
     pub fn last_number(&self) -> u64 {
@@ -100,6 +107,7 @@ impl Fold for Crl {
             Event::CrlPublished(published) => {
                 self.last_number = self.last_number.max(published.number);
                 self.published = Some(published.clone());
+                self.published_at = moment.position;
                 self.changed = false;
                 return;
             }

@@ -19,8 +19,9 @@ use super::{Crl, list};
 /// Signs a full CRL of an enabled or disabled CA (rule A3).
 ///
 /// While nothing was revoked since the newest CRL, and less than half of its time has passed, that same CRL is signed once
-/// more and no event is written: the plan has no events, and the answer comes from [`Plan::standing`]. Otherwise a new CRL
-/// gets a new number. Either way the CRL is what is to be signed, [assembled](x509::assemble) with the signature.
+/// more and no event is written: the plan has no events, the answer comes from [`Plan::standing`], and the receipt is that of
+/// the commit that published it. Otherwise a new CRL gets a new number. Either way the CRL is what is to be signed,
+/// [assembled](x509::assemble) with the signature; [`publish_crl`](crate::service::Pca::publish_crl) hands it out.
 #[derive(Clone, Debug, Serialize)]
 pub struct PublishCrl {
     /// The CA.
@@ -85,7 +86,8 @@ impl Command for PublishCrl {
         let issue = Issue::prepare(desk, &self.ca, generation)?;
         let public_key = rules::public_key(generation, &self.ca)?;
         if let Some((standing, tbs)) = issue.standing(context.time) {
-            return Ok(Plan::new().and_standing(standing, generation.key.clone(), public_key, tbs));
+            let position = issue.crl.published_at();
+            return Ok(Plan::new().and_standing(standing, position, generation.key.clone(), public_key, tbs));
         }
         let this_update = context.time.floor_to_second();
         let next_update = next_update(policy, ca.is_root(), this_update);
