@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use crate::keys::{Algorithm, KeyId, KeyUse, PrivateKey, PublicKey, Signature, SignatureAlgorithm};
@@ -446,7 +447,7 @@ impl<'w> Desk<'w> {
 }
 
 /// A command: a request that is decided by business rules into events.
-pub trait Command: Clone + Send + Sync + 'static {
+pub trait Command: Clone + Serialize + Send + Sync + 'static {
     /// What the caller learns; rebuilt from the events, so that a repeat gets the same answer (invariant 12).
     type Answer: Send + 'static;
 
@@ -456,9 +457,12 @@ pub trait Command: Clone + Send + Sync + 'static {
     /// Whether it is never refused because of the clock: revoking, disabling, CRLs and their like (rule L9).
     const WHATEVER_THE_CLOCK: bool = false;
 
-    /// The request as it was asked, encoded for the request digest: private keys as their public key, passphrases not at
-    /// all (rules O6, L8).
-    fn canonical(&self) -> Vec<u8>;
+    /// The request as it was asked, encoded for the request digest: MessagePack with named fields. A command serializes
+    /// private keys as their public key, and passphrases not at all (rules O6, L8). A value that has no encoding becomes
+    /// empty, which only ever makes requests look alike that carry nothing.
+    fn canonical(&self) -> Vec<u8> {
+        rmp_serde::to_vec_named(self).unwrap_or_default()
+    }
 
     /// What it is about, for the authorizer (rule G1).
     fn scope(&self) -> Scope<'_>;
@@ -482,11 +486,4 @@ pub trait Command: Clone + Send + Sync + 'static {
 
     /// Rebuilds the answer; nothing if these are not the events of such a command.
     fn answer(events: &[Event]) -> Option<Self::Answer>;
-}
-
-/// Encodes a request for [`Command::canonical`]: MessagePack with named fields. A value that has no encoding becomes
-/// empty, which only ever makes requests look alike that carry nothing.
-#[must_use]
-pub fn canonical(request: &impl serde::Serialize) -> Vec<u8> {
-    rmp_serde::to_vec_named(request).unwrap_or_default()
 }

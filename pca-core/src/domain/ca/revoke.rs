@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::domain::decision::{Command, Context, Desk, Halt, Plan, canonical};
+use crate::domain::decision::{Command, Context, Desk, Halt, Plan};
 use crate::domain::event::Event;
 use crate::domain::{CaId, Scope};
 use crate::log::Digest;
@@ -43,10 +43,6 @@ impl Command for RevokeCa {
     const NAME: &'static str = Ending::Revoke.command();
 
     const WHATEVER_THE_CLOCK: bool = true;
-
-    fn canonical(&self) -> Vec<u8> {
-        canonical(self)
-    }
 
     fn scope(&self) -> Scope<'_> {
         Scope::Ca(&self.ca)

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde::Serialize;
 
-use crate::domain::decision::{Command, Context, Desk, Halt, Need, Plan, canonical};
+use crate::domain::decision::{Command, Context, Desk, Halt, Need, Plan};
 use crate::domain::event::Event;
 use crate::domain::refusal::{BrokenRule, Objections, Refusal, Rule};
 use crate::domain::{CaId, Scope};
@@ -31,10 +31,6 @@ impl Command for IssueAtomically {
     type Answer = Vec<Issued>;
 
     const NAME: &'static str = "IssueAtomically";
-
-    fn canonical(&self) -> Vec<u8> {
-        canonical(self)
-    }
 
     fn scope(&self) -> Scope<'_> {
         self.requests.first().map_or(Scope::Enterprise, IssueCertificate::scope)

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::domain::ca::Generation;
-use crate::domain::decision::{Command, Context, Desk, Halt, Plan, canonical};
+use crate::domain::decision::{Command, Context, Desk, Halt, Plan};
 use crate::domain::event::{Balance, CertificateIssued, Der, Event, Holder, LotUnits, QuotaLapsed};
 use crate::domain::key::KeyState;
 use crate::domain::policy::Policy;
@@ -182,10 +182,6 @@ impl Command for IssueCertificate {
     type Answer = Issued;
 
     const NAME: &'static str = "IssueCertificate";
-
-    fn canonical(&self) -> Vec<u8> {
-        canonical(self)
-    }
 
     fn scope(&self) -> Scope<'_> {
         Scope::Ca(&self.ca)

@@ -6,10 +6,10 @@ use serde::Serialize;
 
 use crate::domain::ca::rules::{A3, is_live, known, thawed};
 use crate::domain::ca::{Generation, rules};
-use crate::domain::decision::{Command, Context, Desk, Halt, Plan, canonical};
+use crate::domain::decision::{Command, Context, Desk, Halt, Plan};
 use crate::domain::event::{CrlPublished, Event};
 use crate::domain::policy::Policy;
-use crate::domain::refusal::{BrokenRule, Objections};
+use crate::domain::refusal::BrokenRule;
 use crate::domain::{CaId, Roll, Scope, founded};
 use crate::log::{Digest, Timestamp};
 use crate::x509::{self, Issuer, plus_days};
@@ -56,17 +56,12 @@ impl Command for PublishCrl {
 
     const WHATEVER_THE_CLOCK: bool = true;
 
-    fn canonical(&self) -> Vec<u8> {
-        canonical(self)
-    }
-
     fn scope(&self) -> Scope<'_> {
         Scope::Ca(&self.ca)
     }
 
     fn decide(&self, desk: &Desk<'_>, context: &Context) -> Result<Plan, Halt> {
-        let mut objections = Objections::new();
-        founded(desk, &mut objections)?;
+        let mut objections = founded(desk)?;
         let policy = desk.policy()?;
         let ca = desk.ca(&self.ca)?;
         known(ca, &self.ca, &mut objections);

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::domain::Scope;
-use crate::domain::decision::{Command, Context, Desk, Halt, Plan, canonical};
+use crate::domain::decision::{Command, Context, Desk, Halt, Plan};
 use crate::domain::event::{EnterpriseFounded, Event, PolicyAdopted};
 use crate::domain::policy::Policy;
 use crate::domain::refusal::{BrokenRule, Objections, Rule};
@@ -35,10 +35,6 @@ impl Command for FoundEnterprise {
     type Answer = Founded;
 
     const NAME: &'static str = "FoundEnterprise";
-
-    fn canonical(&self) -> Vec<u8> {
-        canonical(self)
-    }
 
     fn scope(&self) -> Scope<'_> {
         Scope::Enterprise
