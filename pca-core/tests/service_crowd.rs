@@ -5,7 +5,7 @@
 mod service_support;
 
 use std::collections::HashSet;
-use std::sync::{Arc, Barrier};
+use std::sync::Barrier;
 
 use pca_core::domain::CaId;
 use pca_core::domain::ca::{CaState, DisableCa, Ending, ReenableCa, ResetCa};
@@ -13,10 +13,8 @@ use pca_core::domain::certificate::{IssueAtomically, RevokeCertificate};
 use pca_core::domain::event::Money;
 use pca_core::domain::order::{BuyIntermediate, BuyQuota, ServiceTerm};
 use pca_core::domain::quota::AssignQuota;
-use pca_core::domain::refusal::{BrokenRule, Rule};
-use pca_core::service::{Authorizer, Error, OneAdministrator, Parts, Pca, blocking};
+use pca_core::service::Error;
 use pca_core::x509::RevocationReason;
-use pca_store_testkit::fakes::SeededEntropy;
 use service_support::{Kind, Site, buy_root, by, enable, reasons, server};
 
 /// Everybody at once, each on a thread of their own.
@@ -194,52 +192,4 @@ fn end(site: &Site, ca: &CaId, disable: bool) {
             }
         }
     }
-}
-
-/// Lets the officer of one intermediate do nothing elsewhere.
-struct Officer {
-    of: CaId,
-}
-
-impl Authorizer for Officer {
-    fn authorize(&self, actor: &str, command: &'static str, ca: Option<&CaId>) -> Result<(), BrokenRule> {
-        if actor == "admin" || ca == Some(&self.of) {
-            return OneAdministrator.authorize(actor, command, ca);
-        }
-        Err(BrokenRule::new(Rule::new("G1"), "not-permitted", format!("{actor} may not {command} here")))
-    }
-}
-
-#[test]
-fn every_way_to_change_something_passes_the_authorizer() {
-    let site = Site::new(Kind::Memory);
-    let bought = site.issuing(5);
-    let authorizer = Arc::new(Officer { of: bought.intermediate.clone() });
-    let pca = blocking::Pca::new(Pca::new(Parts {
-        store: Arc::clone(&site.store),
-        keys: Arc::clone(&site.keys),
-        clock: Arc::new(site.clock.clone()),
-        entropy: Arc::new(SeededEntropy::new(99)),
-        authorizer,
-        journal: Arc::default(),
-        recorder: None,
-    }));
-    let (before, ca) = (site.position(), &bought.intermediate);
-    let root = &bought.root;
-    let assert_refused = |error: Error| assert_eq!(reasons(&error), ["G1 not-permitted"]);
-    assert_refused(pca.execute(buy_root(), &by()).unwrap_err());
-    assert_refused(pca.preview(&buy_root(), &by()).unwrap_err());
-    assert_refused(pca.execute(DisableCa { ca: root.clone() }, &by()).unwrap_err());
-    assert_refused(pca.issue(server(root, "a.example"), &by()).unwrap_err());
-    assert_refused(pca.issue_many([server(root, "a.example")], &by()).next().unwrap().unwrap_err());
-    assert_refused(
-        pca.issue_atomically(IssueAtomically { requests: vec![server(root, "a.example")] }, &by()).unwrap_err(),
-    );
-    assert_refused(pca.reset_ca(site.reset(root, true), &by()).unwrap_err());
-    assert_refused(pca.revoke_ca(site.revoke(root, true), &by()).unwrap_err());
-    assert_refused(pollster::block_on(pca.unblocked().publish_crl(root, &by())).unwrap_err());
-    assert_eq!(site.position(), before);
-    assert_eq!(pca.unblocked().refusals().total(), 8, "a preview is no attempt");
-    pca.issue(server(ca, "a.example"), &by()).unwrap();
-    pca.execute(buy_root(), &pca_core::service::Call::by("admin")).unwrap();
 }

@@ -9,6 +9,7 @@ use pca_core::domain::certificate::{
     IssueAtomically, IssueCertificate, KeySource, NameRequest, ReleaseHold, RemoveCertificate, RevokeCertificate,
     Status, effective_status,
 };
+use pca_core::domain::enterprise::FoundEnterprise;
 use pca_core::domain::event::{Addresses, Money};
 use pca_core::domain::key::KeyState;
 use pca_core::domain::order::{BuyIntermediate, BuyQuota, DeclineRefund, RequestRefund, ReturnRefund, ServiceTerm};
@@ -16,7 +17,7 @@ use pca_core::domain::quota::AssignQuota;
 use pca_core::domain::testing::{new_key, sign};
 use pca_core::domain::{CaId, Event};
 use pca_core::keys::{Algorithm, KeyId, PrivateKey};
-use pca_core::log::Position;
+use pca_core::log::{Position, Timestamp};
 use pca_core::service::{Download, Downloaded, Error};
 use pca_core::x509::{
     CaCertificate, CertificateId, CommonName, ParsedCertificate, ParsedCrl, Profile, RevocationReason, SerialNumber,
@@ -507,11 +508,26 @@ fn only_a_rehearsal_takes_its_time_from_the_caller_and_refusals_go_to_the_journa
     assert_eq!((journal.total(), journal.attempts()[0].command), (3, "BuyRoot"));
 
     let site = Site::new(Kind::Memory);
-    let founding = pca_core::domain::enterprise::FoundEnterprise { name: None, rehearsal: true, policy: site.policy() };
-    let then = pca_core::log::Timestamp::from_secs(1_800_000_000);
+    let founding = FoundEnterprise { name: None, rehearsal: true, policy: site.policy() };
+    let then = Timestamp::from_secs(1_800_000_000);
     site.pca.execute(founding, &by().at(then)).unwrap();
     site.pca.execute(service_support::buy_root(), &by().at(then.plus_secs(60))).unwrap();
     assert_eq!(site.log().last().unwrap().seal().time, then.plus_secs(60));
+    site.check();
+}
+
+#[test]
+fn l9_a_real_log_is_not_founded_at_a_time_of_the_callers() {
+    let site = Site::new(Kind::Memory);
+    let founding = |rehearsal| FoundEnterprise { name: None, rehearsal, policy: site.policy() };
+    for then in [Timestamp::from_secs(0), site.pca.unblocked().now().plus_secs(86_400)] {
+        let refused = site.pca.execute(founding(false), &by().at(then)).unwrap_err();
+        assert_eq!(reasons(&refused), ["L9 not-a-rehearsal"]);
+        assert!(refused.to_string().contains("found a rehearsal, or leave the time to the clock"), "{refused}");
+    }
+    assert_eq!((site.position(), site.pca.unblocked().refusals().total()), (Position::ZERO, 2));
+    site.pca.execute(founding(false), &by()).unwrap();
+    assert_eq!(site.log()[0].seal().time, site.pca.unblocked().now());
     site.check();
 }
 

@@ -16,7 +16,7 @@
 //! - [`keys`]: the rules of a key store
 //! - [`model`]: the plainest store that keeps all rules, and what the broken ones are made of
 //! - [`draft`]: commits made in a line
-//! - [`fakes`]: a clock, entropy and stores that fail or count, for tests of what is built on the ports
+//! - [`fakes`]: a clock, entropy and stores that fail, count or let others come first, for tests of what is built on the ports
 
 pub mod broken;
 pub mod draft;

@@ -6,22 +6,23 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use crate::keys::{Algorithm, KeyId, KeyUse, PrivateKey, PublicKey, Signature, SignatureAlgorithm};
-use crate::log::{self, CommitId, Digest, Missing, Revision, StreamId, Timestamp};
+use crate::log::{self, CommitId, Digest, Missing, Position, Revision, StreamId, Timestamp};
 use crate::x509::{self, CertificateId, NameHash, SerialNumber};
 
 use super::ca::Ca;
 use super::certificate::Certificate;
-use super::crl::Crl;
+use super::crl::{Crl, End};
 use super::enterprise::Enterprise;
 use super::event::{Der, Event};
 use super::key::{KeyRole, KeyState, NameOwner};
 use super::order::Order;
 use super::policy::Policy;
 use super::quota::Quota;
-use super::{CaId, OrderId, Refusal, State, stream};
+use super::{CaId, OrderId, Refusal, Roll, Scope, State, stream};
 
 /// What is drawn once for a command and kept over retries.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,28 +60,6 @@ pub struct Evidence {
     pub verified: HashMap<Digest, bool>,
     /// What CAs have issued.
     pub rolls: HashMap<CaId, Arc<Roll>>,
-}
-
-/// All certificates that a CA has issued, as of a revision of its quota stream.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Roll {
-    /// The revision of `quota/<ca>` up to which it was read.
-    pub revision: Revision,
-    /// In order of issue.
-    pub entries: Vec<RollEntry>,
-}
-
-/// A certificate on a [`Roll`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RollEntry {
-    /// The certificate.
-    pub id: CertificateId,
-    /// Which generation of the CA issued it.
-    pub generation: u32,
-    /// Its last second of validity.
-    pub not_after: Timestamp,
-    /// Its holder's name, if it has one.
-    pub holder: Option<String>,
 }
 
 /// A signature to be checked before a decision.
@@ -141,8 +120,17 @@ pub enum Need {
     },
     /// A signature check.
     Verification(Verification),
-    /// The list of what a CA issued.
+    /// The list of what a CA issued, as of the revision that its quota has in the same read.
     Roll(CaId),
+    /// The list of what a CA had issued when a generation of it ended.
+    EndedRoll {
+        /// The CA.
+        ca: CaId,
+        /// How many events its quota had by then: the list reaches up to there, or further.
+        cutoff: Revision,
+        /// As of when it is read: the position of the end.
+        as_of: Position,
+    },
     /// Several things at once, so that a large request is not decided again for each of them.
     All(Vec<Self>),
 }
@@ -165,6 +153,7 @@ pub struct Plan {
     events: Vec<Event>,
     to_sign: Vec<ToSign>,
     standing: Vec<Event>,
+    stands_at: Position,
 }
 
 /// Something to be signed.
@@ -224,18 +213,20 @@ impl Plan {
         self.and_resigned(key, public_key, &b"pca: this key still signs"[..])
     }
 
-    /// Says that an event of an earlier commit stands: what it was about is signed once more, and nothing new is to be
-    /// written (rule A3: periodic re-signing does not swell the log). A plan without [`events`](Self::events) is not
-    /// committed; its answer is rebuilt from [`standing`](Self::standing).
+    /// Says that an event of an earlier commit, at that position, stands: what it was about is signed once more, and nothing
+    /// new is to be written (rule A3: periodic re-signing does not swell the log). A plan without [`events`](Self::events) is
+    /// not committed; its answer is rebuilt from [`standing`](Self::standing).
     #[must_use]
     pub fn and_standing(
         mut self,
         event: impl Into<Event>,
+        position: Position,
         key: KeyId,
         public_key: PublicKey,
         tbs: impl Into<Arc<[u8]>>,
     ) -> Self {
         self.standing.push(event.into());
+        self.stands_at = position;
         self.and_resigned(key, public_key, tbs)
     }
 
@@ -251,11 +242,18 @@ impl Plan {
         &self.standing
     }
 
+    /// The position of what stands, if anything does.
+    #[must_use]
+    pub fn stands_at(&self) -> Option<Position> {
+        (!self.standing.is_empty()).then_some(self.stands_at)
+    }
+
     /// Joins another plan's events and signatures behind this one's.
     #[must_use]
     pub fn join(mut self, other: Self) -> Self {
         let offset = self.events.len();
         self.events.extend(other.events);
+        self.stands_at = self.stands_at.max(other.stands_at);
         self.standing.extend(other.standing);
         self.to_sign.extend(other.to_sign.into_iter().map(|mut to_sign| {
             to_sign.event = to_sign.event.map(|event| event + offset);
@@ -436,6 +434,22 @@ impl<'w> Desk<'w> {
         self.desk.into_notes()
     }
 
+    /// What a CA had issued when a generation of it ended, or more.
+    ///
+    /// Its quota is not looked at, and so not guarded: what stands there up to the end is history and never changes, and
+    /// that there is such an end was read from the stream that told of it, which is guarded. So a CA that issues under its
+    /// next generation as fast as it can keeps nobody from listing what ended with the last one (rule A3).
+    ///
+    /// # Errors
+    /// [`Halt::Needs`] if it has not been read that far.
+    pub fn ended_roll(&self, ended: &End) -> Result<&'w Roll, Halt> {
+        let cutoff = Revision::new(ended.end.cutoff);
+        match self.evidence.rolls.get(&ended.end.ca) {
+            Some(roll) if roll.revision >= cutoff => Ok(roll),
+            _ => Err(Halt::Needs(Need::EndedRoll { ca: ended.end.ca.clone(), cutoff, as_of: ended.position })),
+        }
+    }
+
     /// Every stream that was looked at or claimed, at its revision: the commit's guards.
     #[must_use]
     pub fn guards(&self) -> BTreeMap<StreamId, Revision> {
@@ -444,7 +458,7 @@ impl<'w> Desk<'w> {
 }
 
 /// A command: a request that is decided by business rules into events.
-pub trait Command: Clone + Send + Sync + 'static {
+pub trait Command: Clone + Serialize + Send + Sync + 'static {
     /// What the caller learns; rebuilt from the events, so that a repeat gets the same answer (invariant 12).
     type Answer: Send + 'static;
 
@@ -454,12 +468,20 @@ pub trait Command: Clone + Send + Sync + 'static {
     /// Whether it is never refused because of the clock: revoking, disabling, CRLs and their like (rule L9).
     const WHATEVER_THE_CLOCK: bool = false;
 
-    /// The request as it was asked, encoded for the request digest: private keys as their public key, passphrases not at
-    /// all (rules O6, L8).
-    fn canonical(&self) -> Vec<u8>;
+    /// The request as it was asked, encoded for the request digest: MessagePack with named fields. A command serializes
+    /// private keys as their public key, and passphrases not at all (rules O6, L8). A value that has no encoding becomes
+    /// empty, which only ever makes requests look alike that carry nothing.
+    fn canonical(&self) -> Vec<u8> {
+        log::pack(self).unwrap_or_default()
+    }
 
-    /// The CA that it is about, for the authorizer (rule G1).
-    fn about(&self) -> Option<&CaId>;
+    /// What it is about, for the authorizer (rule G1).
+    fn scope(&self) -> Scope<'_>;
+
+    /// The CA that it is about, if it names one.
+    fn about(&self) -> Option<&CaId> {
+        self.scope().named()
+    }
 
     /// The private key that the request brings along as its `ordinal`-th key, to be imported when the decision asks.
     fn private_key(&self, ordinal: u32) -> Option<&PrivateKey> {
@@ -475,11 +497,4 @@ pub trait Command: Clone + Send + Sync + 'static {
 
     /// Rebuilds the answer; nothing if these are not the events of such a command.
     fn answer(events: &[Event]) -> Option<Self::Answer>;
-}
-
-/// Encodes a request for [`Command::canonical`]: MessagePack with named fields. A value that has no encoding becomes
-/// empty, which only ever makes requests look alike that carry nothing.
-#[must_use]
-pub fn canonical(request: &impl serde::Serialize) -> Vec<u8> {
-    log::pack(request).unwrap_or_default()
 }

@@ -80,6 +80,12 @@ impl Refusal {
         &self.broken
     }
 
+    /// The first of them, with what is made of their messages: for those who keep many refusals.
+    pub(crate) fn abridged(&self, most: usize, message: impl Fn(&str) -> String) -> Self {
+        let abridge = |broken: &BrokenRule| BrokenRule { message: message(&broken.message), ..*broken };
+        Self { broken: self.broken.iter().take(most).map(abridge).collect() }
+    }
+
     /// Whether a rule is among them.
     #[must_use]
     pub fn names(&self, number: &str) -> bool {

@@ -7,7 +7,7 @@ use crate::domain::ca::{Ca, Generation};
 use crate::domain::certificate::DeliverKey;
 use crate::domain::event::Der;
 use crate::domain::key::ConfirmKeyDestroyed;
-use crate::domain::{BrokenRule, CaId, Command as _, Desk, Halt, Objections, Rule};
+use crate::domain::{BrokenRule, CaId, Command as _, Desk, Halt, Objections, Rule, Scope};
 use crate::keys::KeyId;
 use crate::x509::{CertificateId, Profile};
 
@@ -60,6 +60,14 @@ impl Download {
         self
     }
 
+    /// The command that an authorizer is asked for (rule G1): where a key is handed out, the one that records it.
+    fn command(&self) -> &'static str {
+        match &self.subject {
+            Downloaded::Certificate(_) if self.options.with_key => DeliverKey::NAME,
+            _ => "Download",
+        }
+    }
+
     /// What is recorded of the key.
     fn delivers(&self, id: CertificateId) -> DeliverKey {
         DeliverKey {
@@ -84,6 +92,15 @@ pub enum Downloaded {
     Certificate(CertificateId),
     /// A CA's: never with a key (rule K1).
     Ca(CaId),
+}
+
+impl Downloaded {
+    fn scope(&self) -> Scope<'_> {
+        match self {
+            Self::Certificate(id) => Scope::Certificate(id),
+            Self::Ca(ca) => Scope::Ca(ca),
+        }
+    }
 }
 
 /// A certificate with its chain, as the log has it.
@@ -141,6 +158,7 @@ impl Pca {
     /// # Errors
     /// [`Error::Refused`] with every broken rule, or trouble of a store.
     pub async fn preview_download(&self, download: &Download, call: &Call) -> Result<Preview, Error> {
+        self.authorize(call, download.command(), download.subject.scope()).await?;
         let mut objections = Objections::new();
         let mut preview = Preview { events: Vec::new(), moved: Vec::new(), read: Vec::new() };
         if let (Downloaded::Certificate(id), true) = (&download.subject, download.options.with_key) {
@@ -183,7 +201,7 @@ impl Pca {
     }
 
     async fn end_key(&self, key: KeyId, call: &Call) -> Result<(), Error> {
-        self.inner.keys.destroy(&key).await?;
+        self.destroy_key(&key, call).await?;
         self.execute(ConfirmKeyDestroyed { key }, &call.unkeyed()).await.map(drop)
     }
 }

@@ -1,12 +1,15 @@
 //! The general path of a command: load, decide, sign, commit; again if something moved (architecture, picture).
 
+use std::sync::Arc;
+
 use tracing::Instrument as _;
 
 use crate::domain::event::Event;
 use crate::domain::{Command, Context, Refusal, ToSign};
 use crate::keys::Signature;
-use crate::log::{Commit, CommitId, EventData, Metadata, Receipt, RequestDigest, Revision, StoreError, StreamId};
-use crate::ports::Lease;
+use crate::log::{
+    Commit, CommitId, EventData, Metadata, Position, Receipt, Recorded, RequestDigest, Revision, StoreError,
+};
 
 use super::recorder::DecisionRecord;
 use super::session::{Decision, Session, inconsistent};
@@ -15,7 +18,7 @@ use super::{Call, Done, Error, Pca, time};
 /// How often a command is decided before the caller is told that others are always quicker.
 const ATTEMPTS: u32 = 64;
 
-/// A command that was carried out, or a plan that needed no commit.
+/// A command that was carried out, or what stands of an earlier one.
 pub(super) struct Carried {
     pub(super) events: Vec<Event>,
     pub(super) signed: Vec<(ToSign, Signature)>,
@@ -71,14 +74,14 @@ impl Pca {
 
     async fn try_carry_out<C: Command>(&self, command: &C, call: &Call) -> Result<Carried, Error> {
         let inner = &*self.inner;
-        inner.authorizer.authorize(&call.actor, C::NAME, command.about()).map_err(Refusal::from)?;
+        self.authorize(call, C::NAME, command.scope()).await?;
         let identity = self.identify(C::NAME, &command.canonical(), call)?;
         if let Some(receipt) = self.landed(&identity).await? {
             return self.repeat(receipt).await;
         }
         let (context, mut metadata) = self.draw(C::NAME, C::WHATEVER_THE_CLOCK, &identity, call).await?;
         let mut session = Session::new(inner, context);
-        let mut lease = None;
+        let mut turn = None;
         for _ in 0..ATTEMPTS {
             let Decision { plan, guards } = match session.decide(command).await? {
                 Ok(decision) => decision,
@@ -88,6 +91,13 @@ impl Pca {
                 },
             };
             time::check_founding(call, plan.events()).map_err(Refusal::from)?;
+            if turn.is_none()
+                && let Some(stream) = inner.lines.of(plan.events())
+            {
+                turn = Some(self.turn(stream).await?);
+                self.catch_up::<C>(&mut session, &mut metadata, &identity, call).await?;
+                continue;
+            }
             let signatures = match inner.sign(plan.to_sign(), &session.world).await {
                 Ok(signatures) => signatures,
                 // The key may have come to its end meanwhile: then there is a refusal to tell, or another key.
@@ -96,8 +106,9 @@ impl Pca {
             };
             let signed = plan.to_sign().iter().cloned().zip(signatures.iter().cloned()).collect();
             if plan.events().is_empty() {
-                let events = plan.standing().to_vec();
-                return Ok(Carried { events, signed, receipt: None, repeated: false });
+                let position = plan.stands_at().ok_or_else(|| inconsistent("the command changed nothing"))?;
+                let (events, receipt) = (plan.standing().to_vec(), self.recorded_at(position).await?.receipt());
+                return Ok(Carried { events, signed, receipt: Some(receipt), repeated: true });
             }
             let events = plan.complete(&signatures);
             let encoded = events.iter().map(EventData::encode).collect::<Result<Vec<_>, _>>()?;
@@ -120,21 +131,34 @@ impl Pca {
                     if stream.category() == "key" {
                         session.load(core::slice::from_ref(&stream)).await?;
                     }
-                    if lease.is_none() {
-                        lease = Some(self.turn(&stream).await?);
+                    if turn.is_none() {
+                        turn = Some(self.turn(stream).await?);
                     }
-                    session.refresh().await?;
-                    let head = inner.store.head().await?;
-                    if time::is_stale(session.context.time, head.time, &inner.policy(&session.world)) {
-                        let (context, redrawn) = self.draw(C::NAME, C::WHATEVER_THE_CLOCK, &identity, call).await?;
-                        session.context.time = context.time;
-                        metadata = redrawn;
-                    }
+                    self.catch_up::<C>(&mut session, &mut metadata, &identity, call).await?;
                 }
                 Err(other) => return Err(reused(other)),
             }
         }
         Err(Error::Contended { command: C::NAME, attempts: ATTEMPTS })
+    }
+
+    /// Brings a command up to date that others came before, and its time where that has grown too old (rule L9).
+    async fn catch_up<C: Command>(
+        &self,
+        session: &mut Session<'_>,
+        metadata: &mut Metadata,
+        identity: &Identity,
+        call: &Call,
+    ) -> Result<(), Error> {
+        let inner = &*self.inner;
+        session.refresh().await?;
+        let head = inner.store.head().await?;
+        if time::is_stale(session.context.time, head.time, &inner.policy(&session.world)) {
+            let (context, redrawn) = self.draw(C::NAME, C::WHATEVER_THE_CLOCK, identity, call).await?;
+            session.context.time = context.time;
+            *metadata = redrawn;
+        }
+        Ok(())
     }
 
     /// The commit id and request digest of a call.
@@ -175,16 +199,6 @@ impl Pca {
         self.inner.store.receipt(identity.commit, identity.request).await.map_err(reused)
     }
 
-    /// A turn at a stream. A lane of this process that holds it is driven on while it is waited for.
-    async fn turn(&self, stream: &StreamId) -> Result<Lease, Error> {
-        let lane = self.lane_of(stream);
-        let turn = self.inner.store.lease(stream);
-        Ok(match lane {
-            Some(lane) => lane.sit().wait(turn).await?,
-            None => turn.await?,
-        })
-    }
-
     /// The answer to a request that was carried out before, from the events of its receipt.
     pub(super) async fn repeat(&self, receipt: Receipt) -> Result<Carried, Error> {
         let events = self.events_of(&receipt).await?;
@@ -193,11 +207,18 @@ impl Pca {
 
     /// The events of a commit.
     pub(super) async fn events_of(&self, receipt: &Receipt) -> Result<Vec<Event>, Error> {
-        let before = crate::log::Position::new(receipt.first.get().saturating_sub(1));
-        let found = self.inner.store.follow(before, 1).await?;
-        let recorded = found.first().filter(|recorded| recorded.commit().id() == receipt.commit);
-        let recorded = recorded.ok_or_else(|| inconsistent("a receipt names a commit that the log lacks"))?;
+        let recorded = self.recorded_at(receipt.first).await?;
+        if recorded.commit().id() != receipt.commit {
+            return Err(inconsistent("a receipt names a commit that the log lacks"));
+        }
         Ok(recorded.commit().events().map(|view| Event::decode(&view)).collect::<Result<_, _>>()?)
+    }
+
+    /// The commit that holds a position.
+    async fn recorded_at(&self, position: Position) -> Result<Arc<Recorded>, Error> {
+        let before = Position::new(position.get().saturating_sub(1));
+        let found = self.inner.store.follow(before, 1).await?.into_iter().next();
+        found.ok_or_else(|| inconsistent("the log lacks a position that it told of"))
     }
 
     pub(super) fn journal(&self, name: &'static str, call: &Call, error: &Error) {

@@ -6,22 +6,30 @@ use std::sync::{Mutex, PoisonError};
 use crate::domain::Refusal;
 use crate::log::Timestamp;
 
-/// A refused attempt.
+/// The most octets that are kept of an actor's name, and of what is told of one broken rule; what is cut ends in `…`.
+const MOST_OCTETS: usize = 500;
+/// The most broken rules that are kept of an attempt.
+const MOST_RULES: usize = 10;
+
+/// A refused attempt, in at most some 5 KiB: whoever is refused chooses what he asks for, and must not fill the memory by it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefusedAttempt {
     /// When.
     pub at: Timestamp,
-    /// Who.
+    /// Who; cut after 500 octets.
     pub actor: String,
     /// The command.
     pub command: &'static str,
-    /// Why not.
+    /// Why not: the first 10 broken rules, what is told of each cut after 500 octets.
     pub refusal: Refusal,
+    /// How many more rules were broken.
+    pub untold: u64,
     /// How many more attempts of the same second were not kept since the rate was exceeded.
     pub suppressed: u64,
 }
 
-/// Keeps the newest refusals in memory: at most a number of entries, and at most a number for each second.
+/// Keeps the newest refusals in memory: at most a number of entries, each of a bounded size, and at most a number for each
+/// second.
 #[derive(Debug)]
 pub struct RefusalJournal {
     capacity: usize,
@@ -38,7 +46,7 @@ struct Kept {
 }
 
 impl Default for RefusalJournal {
-    /// 1,000 entries, 50 for each second.
+    /// 1,000 entries, some 5 MiB at most, and 50 for each second.
     fn default() -> Self {
         Self::new(1000, 50)
     }
@@ -81,8 +89,59 @@ impl RefusalJournal {
             kept.attempts.pop_front();
         }
         if self.capacity > 0 {
-            let (actor, refusal) = (actor.into(), refusal.clone());
-            kept.attempts.push_back(RefusedAttempt { at, actor, command, refusal, suppressed: 0 });
+            let untold = u64::try_from(refusal.broken().len().saturating_sub(MOST_RULES)).unwrap_or(u64::MAX);
+            let (actor, refusal) = (cut(actor), refusal.abridged(MOST_RULES, cut));
+            kept.attempts.push_back(RefusedAttempt { at, actor, command, refusal, untold, suppressed: 0 });
         }
+    }
+}
+
+/// A text, or its beginning with a mark.
+fn cut(text: &str) -> String {
+    if text.len() <= MOST_OCTETS {
+        return text.into();
+    }
+    let room = MOST_OCTETS.saturating_sub('…'.len_utf8());
+    let ends = text.char_indices().map(|(start, character)| start.saturating_add(character.len_utf8()));
+    let end = ends.take_while(|end| *end <= room).last().unwrap_or_default();
+    text.get(..end).unwrap_or_default().chars().chain(['…']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::domain::{BrokenRule, Objections, Rule};
+
+    #[test]
+    fn g3_each_entry_is_bounded_whatever_was_asked_for() {
+        let journal = RefusalJournal::new(3, 10);
+        let mut objections = Objections::new();
+        for number in 0..50 {
+            let text = format!("{number} {}", "é".repeat(100_000));
+            objections.add(BrokenRule::new(Rule::new("C4"), "subject", text));
+        }
+        let refusal = objections.verdict().unwrap_err();
+        let actor = "ö".repeat(100_000);
+        for _ in 0..5 {
+            journal.note(Timestamp::EPOCH, &actor, "IssueCertificate", &refusal);
+        }
+        let kept = journal.attempts();
+        assert_eq!((kept.len(), journal.total()), (3, 5));
+        for attempt in &kept {
+            let told = attempt.refusal.broken();
+            assert_eq!((told.len(), attempt.untold), (MOST_RULES, 40));
+            let texts = told.iter().map(BrokenRule::message).chain([attempt.actor.as_str()]);
+            for text in texts {
+                assert!(text.len() <= MOST_OCTETS && text.len() > MOST_OCTETS - 5, "{}", text.len());
+                assert!(text.ends_with('…'), "{text}");
+            }
+            assert!(told.iter().all(|broken| broken.rule().number() == "C4" && broken.code() == "subject"));
+        }
+        let short = Refusal::from(BrokenRule::new(Rule::new("Q2"), "no-quota-left", "none"));
+        journal.note(Timestamp::EPOCH, "ann", "IssueCertificate", &short);
+        let kept = journal.attempts();
+        let last = kept.last().map(|last| (last.actor.as_str(), &last.refusal, last.untold));
+        assert_eq!(last, Some(("ann", &short, 0)), "what is short is kept as it is");
     }
 }

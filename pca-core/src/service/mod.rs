@@ -19,8 +19,10 @@ mod process;
 mod questions;
 mod recorder;
 mod revocation;
+mod roll;
 mod session;
 mod time;
+mod turn;
 
 pub use authorizer::{Authorizer, OneAdministrator};
 pub use call::Call;
@@ -42,6 +44,7 @@ use crate::log::{CommitId, Metadata, Position, Receipt, Revision, StreamId, Time
 use crate::ports::{Clock, Entropy, EventStore, KeyStore};
 
 use lane::Lane;
+use turn::Lines;
 
 /// A command that was carried out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +53,8 @@ pub struct Done<A> {
     pub answer: A,
     /// Proof that it is durable.
     pub receipt: Receipt,
-    /// Whether it had been done before, under the same idempotency key.
+    /// Whether it had been done before: under the same idempotency key, or by an earlier command whose outcome still stands,
+    /// as a CRL does for a while (rule A3).
     pub repeated: bool,
 }
 
@@ -105,6 +109,7 @@ pub(crate) struct Inner {
     /// Folds of streams that many commands look at, as of some earlier time.
     views: Mutex<World<State>>,
     lanes: Mutex<HashMap<CaId, Arc<Lane>>>,
+    lines: Lines,
 }
 
 impl core::fmt::Debug for Pca {
@@ -118,8 +123,8 @@ impl Pca {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         let Parts { store, keys, clock, entropy, authorizer, journal, recorder } = parts;
-        let (views, lanes) = Default::default();
-        let inner = Inner { store, keys, clock, entropy, authorizer, journal, recorder, views, lanes };
+        let (views, lanes, lines) = Default::default();
+        let inner = Inner { store, keys, clock, entropy, authorizer, journal, recorder, views, lanes, lines };
         Self { inner: Arc::new(inner) }
     }
 

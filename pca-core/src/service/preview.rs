@@ -1,7 +1,7 @@
 //! What would happen: any command, without being carried out (rule L7).
 
+use crate::domain::Command;
 use crate::domain::event::Event;
-use crate::domain::{Command, Refusal};
 use crate::log::{Revision, StreamId};
 
 use super::execute::reused;
@@ -39,7 +39,7 @@ impl Pca {
     /// [`Error::Refused`] with every rule that the command would break, or trouble of a store.
     pub async fn preview<C: Command>(&self, command: &C, call: &Call) -> Result<Preview, Error> {
         let inner = &*self.inner;
-        inner.authorizer.authorize(&call.actor, C::NAME, command.about()).map_err(Refusal::from)?;
+        self.authorize(call, C::NAME, command.scope()).await?;
         let identity = self.identify(C::NAME, &command.canonical(), call)?;
         if call.chosen_commit().is_some() {
             // A repeat is shown as it would be decided now; a key that another request used is refused (rule O6).

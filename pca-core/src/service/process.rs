@@ -7,7 +7,7 @@ use crate::domain::certificate::key_end_due;
 use crate::domain::crl::PublishLastCrl;
 use crate::domain::event::{CertificateRemoved, Event, KeyDelivered, KeyDestroyed, KeyOwner};
 use crate::domain::key::{AbandonKey, ConfirmKeyDestroyed, KeyState};
-use crate::domain::{CaId, Command};
+use crate::domain::{CaId, Command, Scope};
 use crate::keys::KeyId;
 use crate::log::{CommitId, EventData as _, Payload as _, Position, Timestamp};
 
@@ -89,7 +89,7 @@ impl Pca {
                 },
                 _ => {}
             }
-            self.inner.keys.destroy(&entry.id).await?;
+            self.destroy_key(&entry.id, call).await?;
             if matches!(state, KeyState::Ending(_)) {
                 self.execute(confirm, &call.unkeyed()).await?;
             }
@@ -97,7 +97,7 @@ impl Pca {
         }
         for key in self.unconfirmed_keys().await? {
             // The key store does not list it; that again is harmless.
-            self.inner.keys.destroy(&key).await?;
+            self.destroy_key(&key, call).await?;
             self.execute(ConfirmKeyDestroyed { key: key.clone() }, &call.unkeyed()).await?;
             swept.push(SweptKey { key, why: Swept::Due });
         }
@@ -212,11 +212,17 @@ impl Pca {
                 let command = PublishLastCrl { ca: ca.clone(), generation: *generation };
                 self.execute(command, call).await.map(drop)
             }
-            Step::DestroyKey { key } => Ok(self.inner.keys.destroy(key).await?),
+            Step::DestroyKey { key } => self.destroy_key(key, call).await,
             Step::ConfirmKeyDestroyed { key } => {
                 self.execute(ConfirmKeyDestroyed { key: key.clone() }, call).await.map(drop)
             }
         }
+    }
+
+    /// Destroys a key whose end is decided. Nobody does that who may not confirm it afterwards (rule G1).
+    pub(super) async fn destroy_key(&self, key: &KeyId, call: &Call) -> Result<(), Error> {
+        self.authorize(call, ConfirmKeyDestroyed::NAME, Scope::Key(key)).await?;
+        Ok(self.inner.keys.destroy(key).await?)
     }
 
     /// Where a key stands and, if it is in use, whether its end is due all the same (rule K4).

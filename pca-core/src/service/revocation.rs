@@ -1,10 +1,9 @@
 //! Certificate revocation lists, as relying parties get them (rule A3).
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use crate::domain::crl::{Crl, PublishCrl, PublishedCrl, last_crl, rolls_needed};
-use crate::domain::{CaId, Command as _, Event, Roll, State, stream};
+use crate::domain::{CaId, Command as _, Event, Roll, Scope, State, stream};
 use crate::log::{Revision, World};
 use crate::x509;
 
@@ -35,6 +34,8 @@ impl Pca {
     /// # Errors
     /// [`Error::Refused`], or trouble of a store.
     pub async fn publish_crl(&self, ca: &CaId, call: &Call) -> Result<SignedCrl, Error> {
+        let authorized = self.authorize(call, PublishCrl::NAME, Scope::Ca(ca)).await;
+        authorized.inspect_err(|error| self.journal(PublishCrl::NAME, call, error))?;
         if let Some(last) = self.last_crl(ca).await? {
             return Ok(last);
         }
@@ -71,13 +72,11 @@ impl Pca {
             return Err(inconsistent("the revocations of a CA that has ended are gone"));
         };
         let crl: &Crl = crl;
-        let mut rolls: BTreeMap<CaId, Arc<Roll>> = BTreeMap::new();
-        for ca in rolls_needed(crl) {
-            let (roll, _) = self.inner.roll(&ca).await?;
-            rolls.insert(ca, Arc::new(roll));
+        let mut rolls: BTreeMap<&CaId, Roll> = BTreeMap::new();
+        for ended in rolls_needed(crl) {
+            rolls.insert(&ended.end.ca, self.inner.roll(&ended.end.ca, ended.position).await?);
         }
-        let der = last_crl(&ended, crl, |ca| rolls.get(ca).map(AsRef::as_ref))
-            .map_err(|failure| inconsistent(&failure.to_string()))?;
+        let der = last_crl(&ended, crl, |ca| rolls.get(ca)).map_err(|failure| inconsistent(&failure.to_string()))?;
         let facts = PublishCrl::answer(&[Event::CrlPublished((*published).clone())]);
         let facts = facts.ok_or_else(|| inconsistent("a last CRL has no facts"))?;
         Ok(Some(SignedCrl { der, facts }))

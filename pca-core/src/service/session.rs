@@ -3,15 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::domain::event::Event;
 use crate::domain::policy::VerifyAfterSigning;
 use crate::domain::{
-    CaId, Command, Context, Desk, Evidence, Halt, Need, Plan, Refusal, Roll, RollEntry, State, ToSign, Verification,
-    stream,
+    CaId, Command, Context, Desk, Evidence, Halt, Need, Plan, Refusal, State, ToSign, Verification, stream,
 };
 use crate::keys::{Algorithm, KeyId, KeyRequest, KeyUse, PrivateKey, PublicKey, SignRequest, Signature, software};
-use crate::log::{EventData, Position, Revision, StreamId, StreamSlice, World};
+use crate::log::{CommitId, Position, Revision, StreamId, StreamSlice, Timestamp, World};
 
+use super::roll::enroll;
 use super::{Error, Inner};
 
 /// The state of one command between its decisions.
@@ -46,6 +45,11 @@ impl<'a> Session<'a> {
     /// A session that changes nothing: keys are made for its eyes only, and forgotten.
     pub(super) fn rehearsing(inner: &'a Inner, context: Context) -> Self {
         Self { rehearsed: true, ..Self::new(inner, context) }
+    }
+
+    /// A session for a question to which time is no matter.
+    pub(super) fn asking(inner: &'a Inner) -> Self {
+        Self::rehearsing(inner, Context { time: Timestamp::EPOCH, commit: CommitId::new([0; 16]), seed: [0; 32] })
     }
 
     /// Decides, fetching what the decision needs, until there is a plan or a refusal on a consistent, durable state.
@@ -105,9 +109,17 @@ impl<'a> Session<'a> {
         let mut moved = false;
         for slice in &read.streams {
             moved |= !slice.events.is_empty();
-            self.world.apply(slice)?;
+            self.apply(slice)?;
         }
         Ok(moved)
+    }
+
+    /// Folds what was read; a roll that was read of the same stream goes along, so that it is not read again from its
+    /// beginning whenever a busy CA has moved.
+    fn apply(&mut self, slice: &StreamSlice) -> Result<(), Error> {
+        self.world.apply(slice)?;
+        let known = self.evidence.rolls.iter_mut().find(|(ca, _)| stream::quota(ca) == slice.stream);
+        known.map_or(Ok(()), |(_, roll)| enroll(Arc::make_mut(roll), slice))
     }
 
     /// Loads streams, on top of what is known of them from earlier commands.
@@ -123,10 +135,23 @@ impl<'a> Session<'a> {
         }
         let read = self.inner.store.read(&wanted, Position::MAX).await?;
         for slice in &read.streams {
-            self.world.apply(slice)?;
+            self.apply(slice)?;
             self.inner.learn(&self.world, &slice.stream);
         }
         Ok(())
+    }
+
+    /// Reads what a CA has issued, with its quota and all else that was looked at as of the same position: however many
+    /// CAs are asked for and however busy they are, the decision sees them as they were at one time.
+    async fn load_roll(&mut self, ca: CaId) -> Result<(), Error> {
+        let quota = stream::quota(&ca);
+        self.world.remove(&quota);
+        self.evidence.rolls.insert(ca, Arc::default());
+        let mut wanted = self.world.revisions();
+        wanted.push((quota, Revision::ZERO));
+        let read = self.inner.store.read(&wanted, Position::MAX).await?;
+        self.consistent = true;
+        read.streams.iter().try_for_each(|slice| self.apply(slice))
     }
 
     async fn import(&mut self, ordinal: u32, key: Option<PrivateKey>) -> Result<(), Error> {
@@ -155,11 +180,13 @@ impl<'a> Session<'a> {
             self.evidence.verified.insert(asked.digest(), verdict);
         }
         for ca in needs.rolls {
-            // One read for both: they are of the same revision, however busy the CA is.
-            let (roll, slice) = self.inner.roll(&ca).await?;
-            self.consistent = false;
-            self.world.remove(&slice.stream);
-            self.world.apply(&slice)?;
+            self.load_roll(ca).await?;
+        }
+        for (ca, cutoff, as_of) in needs.ended_rolls {
+            let roll = self.inner.roll(&ca, as_of).await?;
+            if roll.revision < cutoff {
+                return Err(inconsistent("a CA ended after more events than its quota had"));
+            }
             self.evidence.rolls.insert(ca, Arc::new(roll));
         }
         if needs.import {
@@ -201,6 +228,7 @@ struct Needs {
     keys: Vec<(u32, Algorithm, KeyUse)>,
     verifications: Vec<Verification>,
     rolls: Vec<CaId>,
+    ended_rolls: Vec<(CaId, Revision, Position)>,
     import: bool,
 }
 
@@ -211,6 +239,7 @@ impl Needs {
             Need::Key { ordinal, algorithm, key_use } => self.keys.push((ordinal, algorithm, key_use)),
             Need::Verification(verification) => self.verifications.push(verification),
             Need::Roll(ca) => self.rolls.push(ca),
+            Need::EndedRoll { ca, cutoff, as_of } => self.ended_rolls.push((ca, cutoff, as_of)),
             Need::Import { .. } => self.import = true,
             Need::All(needs) => needs.into_iter().for_each(|need| self.sort(need)),
         }
@@ -247,22 +276,6 @@ impl Inner {
         }
         let verify = self.policy(world).verify_after_signing;
         to_sign.iter().zip(signatures).map(|(to_sign, signature)| checked(to_sign, signature, verify)).collect()
-    }
-
-    /// Everything that a CA has issued, read from its quota stream, and what was read.
-    pub(super) async fn roll(&self, ca: &CaId) -> Result<(Roll, StreamSlice), Error> {
-        let read = self.store.read(&[(stream::quota(ca), Revision::ZERO)], Position::MAX).await?;
-        let slice = read.streams.into_iter().next().ok_or_else(|| inconsistent("a stream was not read"))?;
-        let mut roll = Roll { revision: slice.revision, entries: Vec::new() };
-        for event in &slice.events {
-            let view = event.recorded.commit().event(event.index);
-            let view = view.ok_or_else(|| inconsistent("a stream names an event that its commit lacks"))?;
-            if let Event::CertificateIssued(issued) = Event::decode(&view)? {
-                let (id, generation, not_after) = (issued.id, issued.generation, issued.not_after);
-                roll.entries.push(RollEntry { id, generation, not_after, holder: issued.holder.name });
-            }
-        }
-        Ok((roll, slice))
     }
 }
 

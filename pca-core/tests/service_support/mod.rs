@@ -23,7 +23,7 @@ use pca_core::service::{Call, Done, Error, OneAdministrator, Parts, Pca, Recorde
 use pca_core::x509::SubjectFields;
 use pca_store_file::{FileEventStore, FileKeyStore, FileKeyStoreOptions, Options};
 use pca_store_memory::{MemoryEventStore, MemoryKeyStore};
-use pca_store_testkit::fakes::{FakeClock, FakeKeyStore, SeededEntropy};
+use pca_store_testkit::fakes::{FakeClock, FakeKeyStore, InterruptedStore, SeededEntropy};
 use secrecy::SecretString;
 use tempfile::TempDir;
 
@@ -125,6 +125,14 @@ impl Site {
     /// Another service over the same stores, as another process would have it.
     pub fn another(&self) -> blocking::Pca {
         blocking::Pca::new(service(&self.store, &self.keys, &self.clock, &self.entropy, None))
+    }
+
+    /// Another service over the same log, at each of whose calls somebody else can come first, and the store that lets them.
+    pub fn interrupted(&self) -> (blocking::Pca, InterruptedStore) {
+        let interrupted = InterruptedStore::new(Arc::clone(&self.store));
+        let store: Arc<dyn EventStore> = Arc::new(interrupted.clone());
+        let pca = blocking::Pca::new(service(&store, &self.keys, &self.clock, &self.entropy, None));
+        (pca, interrupted)
     }
 
     /// Closes the stores and opens them again, with another service over them: what was in memory only is gone.

@@ -13,11 +13,13 @@
 mod clock;
 mod entropy;
 mod failing;
+mod interrupted;
 mod keys;
 mod recording;
 
 pub use clock::FakeClock;
 pub use entropy::SeededEntropy;
 pub use failing::{FailingStore, Failure};
+pub use interrupted::InterruptedStore;
 pub use keys::FakeKeyStore;
 pub use recording::{Operation, RecordingStore};

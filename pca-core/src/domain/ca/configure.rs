@@ -2,10 +2,9 @@
 
 use serde::Serialize;
 
-use crate::domain::decision::{Command, Context, Desk, Halt, Plan, canonical};
+use crate::domain::decision::{Command, Context, Desk, Halt, Plan};
 use crate::domain::event::{Addresses, CaConfigured, Event};
-use crate::domain::refusal::Objections;
-use crate::domain::{CaId, founded};
+use crate::domain::{CaId, Scope, founded};
 
 use super::rules::{C1, living, urls};
 
@@ -33,18 +32,12 @@ impl Command for ConfigureCa {
 
     const NAME: &'static str = "ConfigureCa";
 
-    fn canonical(&self) -> Vec<u8> {
-        canonical(self)
-    }
-
-    fn about(&self) -> Option<&CaId> {
-        Some(&self.ca)
+    fn scope(&self) -> Scope<'_> {
+        Scope::Ca(&self.ca)
     }
 
     fn decide(&self, desk: &Desk<'_>, _: &Context) -> Result<Plan, Halt> {
-        let mut objections = Objections::new();
-        founded(desk, &mut objections)?;
-        desk.policy()?;
+        let mut objections = founded(desk)?;
         living(desk.ca(&self.ca)?, &self.ca, C1, &mut objections);
         urls(&self.addresses, &mut objections);
         objections.verdict()?;

@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use crate::domain::decision::{Command, Context, Desk, Halt, Plan, canonical};
+use crate::domain::decision::{Command, Context, Desk, Halt, Plan};
 use crate::domain::event::{CaDisabled, Event};
-use crate::domain::refusal::{BrokenRule, Objections};
-use crate::domain::{CaId, founded};
+use crate::domain::refusal::BrokenRule;
+use crate::domain::{CaId, Scope, founded};
 
 use super::CaState;
 use super::rules::{C10, living};
@@ -32,18 +32,12 @@ impl Command for DisableCa {
 
     const WHATEVER_THE_CLOCK: bool = true;
 
-    fn canonical(&self) -> Vec<u8> {
-        canonical(self)
-    }
-
-    fn about(&self) -> Option<&CaId> {
-        Some(&self.ca)
+    fn scope(&self) -> Scope<'_> {
+        Scope::Ca(&self.ca)
     }
 
     fn decide(&self, desk: &Desk<'_>, _: &Context) -> Result<Plan, Halt> {
-        let mut objections = Objections::new();
-        founded(desk, &mut objections)?;
-        desk.policy()?;
+        let mut objections = founded(desk)?;
         let ca = desk.ca(&self.ca)?;
         living(ca, &self.ca, C10, &mut objections);
         objections.require(ca.state() != CaState::Disabled, || {

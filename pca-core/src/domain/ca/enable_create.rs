@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::decision::{Command, Context, Desk, Halt, Plan, canonical};
+use crate::domain::decision::{Command, Context, Desk, Halt, Plan};
 use crate::domain::event::{Addresses, CaEnabled, Der, EnableMode, Event};
 use crate::domain::refusal::{BrokenRule, Objections, Rule};
-use crate::domain::{CaId, founded};
+use crate::domain::{CaId, Scope, founded};
 use crate::keys::{Algorithm, Family, KeyUse, PublicKey};
 use crate::log::Timestamp;
 use crate::x509::{
@@ -56,17 +56,12 @@ impl Command for EnableByCreating {
 
     const NAME: &'static str = "EnableByCreating";
 
-    fn canonical(&self) -> Vec<u8> {
-        canonical(self)
-    }
-
-    fn about(&self) -> Option<&CaId> {
-        Some(&self.ca)
+    fn scope(&self) -> Scope<'_> {
+        Scope::Ca(&self.ca)
     }
 
     fn decide(&self, desk: &Desk<'_>, context: &Context) -> Result<Plan, Halt> {
-        let mut objections = Objections::new();
-        founded(desk, &mut objections)?;
+        let mut objections = founded(desk)?;
         let policy = desk.policy()?;
         let now = context.time;
         let candidate = Candidate::look(desk, &self.ca, now, &mut objections)?;

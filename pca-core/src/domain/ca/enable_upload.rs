@@ -1,12 +1,12 @@
 //! `EnableByUpload`: the caller brings a CA certificate and its private key (rule C3).
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::domain::decision::{Command, Context, Desk, Halt, Plan, Verification};
 use crate::domain::event::{Addresses, CaEnabled, CarriedCrl, CarriedEntry, Der, EnableMode, Event};
 use crate::domain::policy::Policy;
 use crate::domain::refusal::{BrokenRule, Objections, Refusal};
-use crate::domain::{CaId, decision, founded};
+use crate::domain::{CaId, Scope, founded};
 use crate::keys::{PrivateKey, PublicKey};
 use crate::log::{Digest, Timestamp};
 use crate::x509::{
@@ -86,24 +86,27 @@ struct Canonical<'a> {
     carried_crl: Option<Digest>,
 }
 
-impl Command for EnableByUpload {
-    type Answer = EnabledCa;
-
-    const NAME: &'static str = "EnableByUpload";
-
-    fn canonical(&self) -> Vec<u8> {
-        decision::canonical(&Canonical {
+impl Serialize for EnableByUpload {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let canonical = Canonical {
             ca: &self.ca,
             certificate: self.upload.certificate().der(),
             public_key: self.upload.private_key().public_key().spki_der(),
             accepted: &self.accepted,
             addresses: &self.addresses,
             carried_crl: self.carried_crl.as_ref().map(|carried| Digest::of(carried.crl.der())),
-        })
+        };
+        canonical.serialize(serializer)
     }
+}
 
-    fn about(&self) -> Option<&CaId> {
-        Some(&self.ca)
+impl Command for EnableByUpload {
+    type Answer = EnabledCa;
+
+    const NAME: &'static str = "EnableByUpload";
+
+    fn scope(&self) -> Scope<'_> {
+        Scope::Ca(&self.ca)
     }
 
     fn private_key(&self, ordinal: u32) -> Option<&PrivateKey> {
@@ -111,8 +114,7 @@ impl Command for EnableByUpload {
     }
 
     fn decide(&self, desk: &Desk<'_>, context: &Context) -> Result<Plan, Halt> {
-        let mut objections = Objections::new();
-        founded(desk, &mut objections)?;
+        let mut objections = founded(desk)?;
         let policy = desk.policy()?;
         let now = context.time;
         let certificate = self.upload.certificate();

@@ -103,9 +103,7 @@ pub(super) struct Request<'a> {
 impl Request<'_> {
     /// Applies the rules.
     pub(super) fn decide(&self, desk: &Desk<'_>, now: Timestamp) -> Result<Plan, Halt> {
-        let mut objections = Objections::new();
-        founded(desk, &mut objections)?;
-        desk.policy()?;
+        let mut objections = founded(desk)?;
         let survey = Survey::take(self.ending, desk, self.ca, now, &mut objections)?;
         let reason = self.reason.unwrap_or(RevocationReason::CessationOfOperation);
         check_reason(reason, &mut objections);

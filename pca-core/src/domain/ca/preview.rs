@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use crate::domain::decision::{Desk, Halt};
-use crate::domain::refusal::Objections;
 use crate::domain::{CaId, founded};
 use crate::log::{Digest, Timestamp};
 
@@ -66,8 +65,7 @@ impl Preview {
     /// # Errors
     /// [`Halt::Refused`] if there is nothing to reset or revoke, or [`Halt::Needs`].
     pub fn ask(&self, desk: &Desk<'_>, now: Timestamp) -> Result<Foreseen, Halt> {
-        let mut objections = Objections::new();
-        founded(desk, &mut objections)?;
+        let mut objections = founded(desk)?;
         let survey = Survey::take(self.ending, desk, &self.ca, now, &mut objections)?;
         objections.verdict()?;
         let Some(survey) = survey else { return Err(super::rules::unreadable(&self.ca)) };

@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use crate::domain::decision::{Command, Context, Desk, Halt, Plan, canonical};
+use crate::domain::decision::{Command, Context, Desk, Halt, Plan};
 use crate::domain::event::{CaReenabled, Event};
 use crate::domain::refusal::{BrokenRule, Objections};
-use crate::domain::{CaId, founded};
+use crate::domain::{CaId, Scope, founded};
 
 use super::rules::{C5, C10, is_live, known, living, within_term};
 use super::{Ca, CaState};
@@ -31,18 +31,12 @@ impl Command for ReenableCa {
 
     const NAME: &'static str = "ReenableCa";
 
-    fn canonical(&self) -> Vec<u8> {
-        canonical(self)
-    }
-
-    fn about(&self) -> Option<&CaId> {
-        Some(&self.ca)
+    fn scope(&self) -> Scope<'_> {
+        Scope::Ca(&self.ca)
     }
 
     fn decide(&self, desk: &Desk<'_>, context: &Context) -> Result<Plan, Halt> {
-        let mut objections = Objections::new();
-        founded(desk, &mut objections)?;
-        desk.policy()?;
+        let mut objections = founded(desk)?;
         let ca = desk.ca(&self.ca)?;
         let generation = living(ca, &self.ca, C10, &mut objections);
         objections.require(ca.state() != CaState::Enabled, || {

@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use crate::domain::decision::{Command, Context, Desk, Halt, Plan, canonical};
+use crate::domain::decision::{Command, Context, Desk, Halt, Plan};
 use crate::domain::event::{CaRemoved, Event};
-use crate::domain::refusal::{BrokenRule, Objections, Rule};
-use crate::domain::{CaId, founded};
+use crate::domain::refusal::{BrokenRule, Rule};
+use crate::domain::{CaId, Scope, founded};
 
 use super::rules::{is_live, known, thawed};
 use super::{Ca, CaState, Generation};
@@ -32,18 +32,12 @@ impl Command for RemoveCa {
 
     const NAME: &'static str = "RemoveCa";
 
-    fn canonical(&self) -> Vec<u8> {
-        canonical(self)
-    }
-
-    fn about(&self) -> Option<&CaId> {
-        Some(&self.ca)
+    fn scope(&self) -> Scope<'_> {
+        Scope::Ca(&self.ca)
     }
 
     fn decide(&self, desk: &Desk<'_>, context: &Context) -> Result<Plan, Halt> {
-        let mut objections = Objections::new();
-        founded(desk, &mut objections)?;
-        desk.policy()?;
+        let mut objections = founded(desk)?;
         let ca = desk.ca(&self.ca)?;
         known(ca, &self.ca, &mut objections);
         thawed(ca, &self.ca, &mut objections);

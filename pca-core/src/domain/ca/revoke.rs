@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use crate::domain::CaId;
-use crate::domain::decision::{Command, Context, Desk, Halt, Plan, canonical};
+use crate::domain::decision::{Command, Context, Desk, Halt, Plan};
 use crate::domain::event::Event;
+use crate::domain::{CaId, Scope};
 use crate::log::Digest;
 use crate::x509::RevocationReason;
 
@@ -44,12 +44,8 @@ impl Command for RevokeCa {
 
     const WHATEVER_THE_CLOCK: bool = true;
 
-    fn canonical(&self) -> Vec<u8> {
-        canonical(self)
-    }
-
-    fn about(&self) -> Option<&CaId> {
-        Some(&self.ca)
+    fn scope(&self) -> Scope<'_> {
+        Scope::Ca(&self.ca)
     }
 
     fn decide(&self, desk: &Desk<'_>, context: &Context) -> Result<Plan, Halt> {

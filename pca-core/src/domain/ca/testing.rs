@@ -8,13 +8,14 @@ use std::sync::Arc;
 
 use crate::domain::certificate::Certificate;
 use crate::domain::crl::Crl;
-use crate::domain::decision::{Command, Context, Desk, Evidence, Halt, Need, Plan, Roll, RollEntry};
+use crate::domain::decision::{Command, Context, Desk, Evidence, Halt, Need, Plan};
 use crate::domain::event::*;
 use crate::domain::key::KeyState;
 use crate::domain::order::Order;
 use crate::domain::policy::Policy;
 use crate::domain::quota::Quota;
 use crate::domain::{CaId, LotId, OrderId, Refusal, State, stream};
+use crate::domain::{Roll, RollEntry};
 use crate::keys::software::{default_backend, verify};
 use crate::keys::{Algorithm, Family, KeyId, KeyUse, PrivateKey, Signature};
 use crate::log::{CommitId, EventData, Fold, Metadata, Moment, Position, Revision, StreamId, Timestamp, World};
@@ -179,7 +180,7 @@ impl Scene {
                 let verdict = verify(&asked.key, asked.algorithm, &asked.message, &asked.signature).is_ok();
                 evidence.verified.insert(asked.digest(), verdict);
             }
-            Need::Roll(ca) => {
+            Need::Roll(ca) | Need::EndedRoll { ca, .. } => {
                 let roll = Arc::new(self.roll(&ca));
                 evidence.rolls.insert(ca, roll);
             }
@@ -194,12 +195,7 @@ impl Scene {
 
     pub(crate) fn roll(&self, ca: &CaId) -> Roll {
         let entries = self.events.iter().filter_map(|(event, _)| match event {
-            Event::CertificateIssued(issued) if issued.ca == *ca => Some(RollEntry {
-                id: issued.id,
-                generation: issued.generation,
-                not_after: issued.not_after,
-                holder: issued.holder.name.clone(),
-            }),
+            Event::CertificateIssued(issued) if issued.ca == *ca => Some(RollEntry::from(issued)),
             _ => None,
         });
         let revision = self.world.revision(&stream::quota(ca)).unwrap_or_default();

@@ -4,10 +4,10 @@ use std::collections::HashSet;
 
 use serde::Serialize;
 
-use crate::domain::CaId;
-use crate::domain::decision::{Command, Context, Desk, Halt, Need, Plan, canonical};
+use crate::domain::decision::{Command, Context, Desk, Halt, Need, Plan};
 use crate::domain::event::Event;
 use crate::domain::refusal::{BrokenRule, Objections, Refusal, Rule};
+use crate::domain::{CaId, Scope};
 use crate::keys::KeyUse;
 
 use super::issue::{Draft, unspent};
@@ -32,12 +32,8 @@ impl Command for IssueAtomically {
 
     const NAME: &'static str = "IssueAtomically";
 
-    fn canonical(&self) -> Vec<u8> {
-        canonical(self)
-    }
-
-    fn about(&self) -> Option<&CaId> {
-        self.requests.first().map(|request| &request.ca)
+    fn scope(&self) -> Scope<'_> {
+        self.requests.first().map_or(Scope::Enterprise, IssueCertificate::scope)
     }
 
     fn decide(&self, desk: &Desk<'_>, context: &Context) -> Result<Plan, Halt> {

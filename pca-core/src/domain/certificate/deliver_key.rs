@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use crate::domain::decision::{Command, Context, Desk, Halt, Plan, canonical};
+use crate::domain::decision::{Command, Context, Desk, Halt, Plan};
 use crate::domain::event::{Event, KeyDelivered};
 use crate::domain::refusal::{BrokenRule, Objections, Rule};
-use crate::domain::{CaId, founded};
+use crate::domain::{Scope, founded};
 use crate::keys::KeyId;
 use crate::x509::CertificateId;
 
@@ -79,17 +79,12 @@ impl Command for DeliverKey {
 
     const NAME: &'static str = "DeliverKey";
 
-    fn canonical(&self) -> Vec<u8> {
-        canonical(self)
-    }
-
-    fn about(&self) -> Option<&CaId> {
-        None
+    fn scope(&self) -> Scope<'_> {
+        Scope::Certificate(&self.id)
     }
 
     fn decide(&self, desk: &Desk<'_>, context: &Context) -> Result<Plan, Halt> {
-        let mut objections = Objections::new();
-        founded(desk, &mut objections)?;
+        let mut objections = founded(desk)?;
         let of_ca = (K1, "the key of a CA never leaves the key store");
         let found = find(self.id, A1, of_ca, context.time, desk, &mut objections)?;
         let key = found.as_ref().and_then(|found| self.key(found, &mut objections));

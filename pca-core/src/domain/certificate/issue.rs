@@ -3,13 +3,13 @@
 use serde::Serialize;
 
 use crate::domain::ca::Generation;
-use crate::domain::decision::{Command, Context, Desk, Halt, Plan, canonical};
+use crate::domain::decision::{Command, Context, Desk, Halt, Plan};
 use crate::domain::event::{Balance, CertificateIssued, Der, Event, Holder, LotUnits, QuotaLapsed};
 use crate::domain::key::KeyState;
 use crate::domain::policy::Policy;
 use crate::domain::quota::Quota;
 use crate::domain::refusal::{BrokenRule, Objections, Rule};
-use crate::domain::{CaId, LotId, stream};
+use crate::domain::{CaId, LotId, Scope, stream};
 use crate::keys::{KeyId, KeyUse, PublicKey};
 use crate::log::Timestamp;
 use crate::x509::{
@@ -183,12 +183,8 @@ impl Command for IssueCertificate {
 
     const NAME: &'static str = "IssueCertificate";
 
-    fn canonical(&self) -> Vec<u8> {
-        canonical(self)
-    }
-
-    fn about(&self) -> Option<&CaId> {
-        Some(&self.ca)
+    fn scope(&self) -> Scope<'_> {
+        Scope::Ca(&self.ca)
     }
 
     /// An enabled CA implies that the log was founded, so that is not looked at here: this is the hot path.

@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use crate::domain::decision::{Command, Context, Desk, Halt, Plan, canonical};
+use crate::domain::decision::{Command, Context, Desk, Halt, Plan};
 use crate::domain::event::{Event, HoldReleased};
-use crate::domain::refusal::{BrokenRule, Objections, Rule};
-use crate::domain::{CaId, founded};
+use crate::domain::refusal::{BrokenRule, Rule};
+use crate::domain::{Scope, founded};
 use crate::x509::CertificateId;
 
 use super::find::{Found, find, settle};
@@ -46,17 +46,12 @@ impl Command for ReleaseHold {
 
     const NAME: &'static str = "ReleaseHold";
 
-    fn canonical(&self) -> Vec<u8> {
-        canonical(self)
-    }
-
-    fn about(&self) -> Option<&CaId> {
-        None
+    fn scope(&self) -> Scope<'_> {
+        Scope::Certificate(&self.id)
     }
 
     fn decide(&self, desk: &Desk<'_>, context: &Context) -> Result<Plan, Halt> {
-        let mut objections = Objections::new();
-        founded(desk, &mut objections)?;
+        let mut objections = founded(desk)?;
         let of_ca = (A2, "certificates of CAs are never on hold");
         let found = find(self.id, A2, of_ca, context.time, desk, &mut objections)?;
         objections.extend(found.as_ref().and_then(|found| self.not_releasable(found)));

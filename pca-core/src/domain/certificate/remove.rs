@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use crate::domain::decision::{Command, Context, Desk, Halt, Plan, canonical};
+use crate::domain::decision::{Command, Context, Desk, Halt, Plan};
 use crate::domain::event::{CertificateRemoved, Event};
-use crate::domain::refusal::{BrokenRule, Objections, Rule};
-use crate::domain::{CaId, founded};
+use crate::domain::refusal::{BrokenRule, Rule};
+use crate::domain::{Scope, founded};
 use crate::keys::KeyId;
 use crate::x509::CertificateId;
 
@@ -37,17 +37,12 @@ impl Command for RemoveCertificate {
 
     const NAME: &'static str = "RemoveCertificate";
 
-    fn canonical(&self) -> Vec<u8> {
-        canonical(self)
-    }
-
-    fn about(&self) -> Option<&CaId> {
-        None
+    fn scope(&self) -> Scope<'_> {
+        Scope::Certificate(&self.id)
     }
 
     fn decide(&self, desk: &Desk<'_>, context: &Context) -> Result<Plan, Halt> {
-        let mut objections = Objections::new();
-        founded(desk, &mut objections)?;
+        let mut objections = founded(desk)?;
         let of_ca = (R6, "it leaves the list with its CA; remove the CA");
         let found = find(self.id, A5, of_ca, context.time, desk, &mut objections)?;
         if let Some(found) = &found {

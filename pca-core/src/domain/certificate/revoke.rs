@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use crate::domain::decision::{Command, Context, Desk, Halt, Plan, canonical};
+use crate::domain::decision::{Command, Context, Desk, Halt, Plan};
 use crate::domain::event::{CertificateRevoked, Event};
-use crate::domain::refusal::{BrokenRule, Objections, Rule};
-use crate::domain::{CaId, founded};
+use crate::domain::refusal::{BrokenRule, Rule};
+use crate::domain::{CaId, Scope, founded};
 use crate::log::Timestamp;
 use crate::x509::{CertificateId, RevocationReason};
 
@@ -108,17 +108,12 @@ impl Command for RevokeCertificate {
 
     const WHATEVER_THE_CLOCK: bool = true;
 
-    fn canonical(&self) -> Vec<u8> {
-        canonical(self)
-    }
-
-    fn about(&self) -> Option<&CaId> {
-        None
+    fn scope(&self) -> Scope<'_> {
+        Scope::Certificate(&self.id)
     }
 
     fn decide(&self, desk: &Desk<'_>, context: &Context) -> Result<Plan, Halt> {
-        let mut objections = Objections::new();
-        founded(desk, &mut objections)?;
+        let mut objections = founded(desk)?;
         let now = context.time;
         let of_ca = (A2, "its end is that of its CA; revoke or reset the CA");
         let found = find(self.id, A2, of_ca, now, desk, &mut objections)?;

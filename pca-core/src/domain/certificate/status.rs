@@ -77,7 +77,8 @@ impl fmt::Display for Status {
 ///
 /// Its own revocation stands before the end of its issuer's generation, which stands before its expiry; a hold that has
 /// not been lifted is overtaken by both. A generation that ended later than the certificate expired does not concern it;
-/// one that ended before the certificate was revoked by itself dates that revocation, as on the CRL. The
+/// one that ended before the certificate was revoked by itself dates that revocation, and a hold dates the end that makes
+/// it final, as on the CRL. The
 /// CA's reason is its certificates' as well, as on the CRL (rule A2: `cACompromise` is for CAs only).
 #[must_use]
 pub fn effective_status(certificate: &Certificate, issuer: &Ca, now: Timestamp) -> Status {
@@ -88,7 +89,8 @@ pub fn effective_status(certificate: &Certificate, issuer: &Ca, now: Timestamp) 
         return Status::Revoked { reason: revocation.reason, at, with_ca: false };
     }
     if let Some(ended) = ended {
-        return Status::Revoked { reason: ended.reason(), at: ended.at, with_ca: true };
+        let at = certificate.revocation().map_or(ended.at, |hold| hold.at.min(ended.at));
+        return Status::Revoked { reason: ended.reason(), at, with_ca: true };
     }
     if now.floor_to_second() > issued.not_after {
         return Status::Expired { not_after: issued.not_after };

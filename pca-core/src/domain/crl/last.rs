@@ -4,10 +4,10 @@ use serde::Serialize;
 
 use crate::domain::ca::rules;
 use crate::domain::ca::rules::{C7, known};
-use crate::domain::decision::{Command, Context, Desk, Halt, Plan, canonical};
+use crate::domain::decision::{Command, Context, Desk, Halt, Plan};
 use crate::domain::event::{Der, Event};
-use crate::domain::refusal::{BrokenRule, Objections};
-use crate::domain::{CaId, founded};
+use crate::domain::refusal::BrokenRule;
+use crate::domain::{CaId, Scope, founded};
 use crate::x509;
 
 use super::PublishedCrl;
@@ -30,18 +30,12 @@ impl Command for PublishLastCrl {
 
     const WHATEVER_THE_CLOCK: bool = true;
 
-    fn canonical(&self) -> Vec<u8> {
-        canonical(self)
-    }
-
-    fn about(&self) -> Option<&CaId> {
-        Some(&self.ca)
+    fn scope(&self) -> Scope<'_> {
+        Scope::Ca(&self.ca)
     }
 
     fn decide(&self, desk: &Desk<'_>, context: &Context) -> Result<Plan, Halt> {
-        let mut objections = Objections::new();
-        founded(desk, &mut objections)?;
-        desk.policy()?;
+        let mut objections = founded(desk)?;
         let ca = desk.ca(&self.ca)?;
         known(ca, &self.ca, &mut objections);
         let ended = ca.end_of(self.generation);

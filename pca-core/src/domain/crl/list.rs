@@ -8,24 +8,24 @@ use crate::domain::{CaId, Roll};
 use crate::log::{Digest, Timestamp};
 use crate::x509::{self, CrlEntry, Issuer, RevocationReason, SerialNumber, assemble};
 
-use super::Crl;
+use super::{Crl, End};
 
-/// The intermediates whose [`Roll`] tells what a CRL of this name lists: those of which a generation ended. What a root
-/// issued is revoked one by one and needs none.
+/// The intermediates whose [`Roll`] tells what a CRL of this name lists: those of which a generation ended, each with the
+/// newest such end, up to which the roll reaches. What a root issued is revoked one by one and needs none; nor does what a
+/// living generation issued.
 #[must_use]
-pub fn rolls_needed(crl: &Crl) -> Vec<CaId> {
-    let mut cas: Vec<CaId> = crl.ends().iter().filter(|(end, _)| !end.root).map(|(end, _)| end.ca.clone()).collect();
-    cas.sort();
-    cas.dedup();
-    cas
+pub fn rolls_needed(crl: &Crl) -> Vec<&End> {
+    let ends = crl.ends().iter().filter(|ended| !ended.end.root);
+    let newest: BTreeMap<&CaId, &End> = ends.map(|ended| (&ended.end.ca, ended)).collect();
+    newest.into_values().collect()
 }
 
 /// The to-be-signed octets of a CRL: what is revoked or on hold by itself, and all that ended with its generation
 /// (rule A3: its scope is the issuer's name, over all keys and generations).
 ///
 /// The same octets come out for a CRL that was published earlier, if `crl` is the fold as of the position that the CRL
-/// [covers](CrlPublished::covers) and the rolls are of that position or a later one. Compare with its
-/// [digest](CrlPublished::digest).
+/// [covers](CrlPublished::covers) and the rolls are of that position or a later one, or of the [needed](rolls_needed) ends.
+/// Compare with its [digest](CrlPublished::digest).
 #[must_use]
 pub fn to_be_signed<'r>(
     issuer: &Issuer,
@@ -104,7 +104,7 @@ pub(super) fn entries<'r>(
             (*serial, CrlEntry { serial: *serial, revoked_at, reason, invalidity_date })
         })
         .collect();
-    for (end, at) in crl.ends() {
+    for End { end, at, .. } in crl.ends() {
         let Some(roll) = roll_of(&end.ca) else { continue };
         let ended = roll.entries.iter().filter(|issued| {
             issued.generation == end.generation

@@ -13,14 +13,15 @@ use std::collections::BTreeMap;
 use crate::log::{Fold, Moment, Position, StreamId, Timestamp};
 use crate::x509::{RevocationReason, SerialNumber};
 
-use super::event::{CrlPublished, Event, GenerationEnd};
+use super::event::{CaReset, CaRevoked, CrlPublished, Event, GenerationEnd};
 
 /// The fold of `crl/<issuer name hash>`: over all keys, generations and resets of the name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Crl {
     entries: BTreeMap<SerialNumber, Entry>,
-    ends: Vec<(GenerationEnd, Timestamp)>,
+    ends: Vec<End>,
     published: Option<CrlPublished>,
+    published_at: Position,
     last_number: u64,
     moved: Position,
     changed: bool,
@@ -39,6 +40,17 @@ pub struct Entry {
     pub not_after: Option<Timestamp>,
 }
 
+/// That a generation of a CA ended: all that it issued ended with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct End {
+    /// What ended.
+    pub end: GenerationEnd,
+    /// When.
+    pub at: Timestamp,
+    /// The position of the event that says so: what the generation issued stands before it.
+    pub position: Position,
+}
+
 impl Crl {
     /// What is revoked or on hold by itself, by serial number.
     #[must_use]
@@ -46,9 +58,9 @@ impl Crl {
         &self.entries
     }
 
-    /// Generations that ended, with the time: all that they issued has ended.
+    /// Generations that ended, oldest first.
     #[must_use]
-    pub fn ends(&self) -> &[(GenerationEnd, Timestamp)] {
+    pub fn ends(&self) -> &[End] {
         &self.ends
     }
 
@@ -56,6 +68,12 @@ impl Crl {
     #[must_use]
     pub fn published(&self) -> Option<&CrlPublished> {
         self.published.as_ref()
+    }
+
+    /// The position of the event that tells of the newest CRL.
+    #[must_use]
+    pub fn published_at(&self) -> Position {
+        self.published_at
     }
 
     /// The highest CRL number so far, 0 for none.
@@ -89,6 +107,7 @@ impl Fold for Crl {
             Event::CrlPublished(published) => {
                 self.last_number = self.last_number.max(published.number);
                 self.published = Some(published.clone());
+                self.published_at = moment.position;
                 self.changed = false;
                 return;
             }
@@ -105,8 +124,9 @@ impl Fold for Crl {
             Event::HoldReleased(released) => {
                 self.entries.remove(&released.id.serial());
             }
-            Event::CaReset(reset) => self.ends.push((reset.end.clone(), moment.time)),
-            Event::CaRevoked(revoked) => self.ends.push((revoked.end.clone(), moment.time)),
+            Event::CaReset(CaReset { end }) | Event::CaRevoked(CaRevoked { end }) => {
+                self.ends.push(End { end: end.clone(), at: moment.time, position: moment.position });
+            }
             Event::CaEnabled(enabled) => {
                 if let Some(carried) = &enabled.carried_crl {
                     self.last_number = self.last_number.max(carried.number.unwrap_or_default());

@@ -6,11 +6,11 @@ use serde::Serialize;
 
 use crate::domain::ca::rules::{A3, is_live, known, thawed};
 use crate::domain::ca::{Generation, rules};
-use crate::domain::decision::{Command, Context, Desk, Halt, Plan, canonical};
+use crate::domain::decision::{Command, Context, Desk, Halt, Plan};
 use crate::domain::event::{CrlPublished, Event};
 use crate::domain::policy::Policy;
-use crate::domain::refusal::{BrokenRule, Objections};
-use crate::domain::{CaId, Roll, founded};
+use crate::domain::refusal::BrokenRule;
+use crate::domain::{CaId, Roll, Scope, founded};
 use crate::log::{Digest, Timestamp};
 use crate::x509::{self, Issuer, plus_days};
 
@@ -19,8 +19,9 @@ use super::{Crl, list};
 /// Signs a full CRL of an enabled or disabled CA (rule A3).
 ///
 /// While nothing was revoked since the newest CRL, and less than half of its time has passed, that same CRL is signed once
-/// more and no event is written: the plan has no events, and the answer comes from [`Plan::standing`]. Otherwise a new CRL
-/// gets a new number. Either way the CRL is what is to be signed, [assembled](x509::assemble) with the signature.
+/// more and no event is written: the plan has no events, the answer comes from [`Plan::standing`], and the receipt is that of
+/// the commit that published it. Otherwise a new CRL gets a new number. Either way the CRL is what is to be signed,
+/// [assembled](x509::assemble) with the signature; [`publish_crl`](crate::service::Pca::publish_crl) hands it out.
 #[derive(Clone, Debug, Serialize)]
 pub struct PublishCrl {
     /// The CA.
@@ -55,17 +56,12 @@ impl Command for PublishCrl {
 
     const WHATEVER_THE_CLOCK: bool = true;
 
-    fn canonical(&self) -> Vec<u8> {
-        canonical(self)
-    }
-
-    fn about(&self) -> Option<&CaId> {
-        Some(&self.ca)
+    fn scope(&self) -> Scope<'_> {
+        Scope::Ca(&self.ca)
     }
 
     fn decide(&self, desk: &Desk<'_>, context: &Context) -> Result<Plan, Halt> {
-        let mut objections = Objections::new();
-        founded(desk, &mut objections)?;
+        let mut objections = founded(desk)?;
         let policy = desk.policy()?;
         let ca = desk.ca(&self.ca)?;
         known(ca, &self.ca, &mut objections);
@@ -85,7 +81,8 @@ impl Command for PublishCrl {
         let issue = Issue::prepare(desk, &self.ca, generation)?;
         let public_key = rules::public_key(generation, &self.ca)?;
         if let Some((standing, tbs)) = issue.standing(context.time) {
-            return Ok(Plan::new().and_standing(standing, generation.key.clone(), public_key, tbs));
+            let position = issue.crl.published_at();
+            return Ok(Plan::new().and_standing(standing, position, generation.key.clone(), public_key, tbs));
         }
         let this_update = context.time.floor_to_second();
         let next_update = next_update(policy, ca.is_root(), this_update);
@@ -137,8 +134,7 @@ impl<'w> Issue<'w> {
         let crl = desk.crl(generation.subject_hash)?;
         let mut rolls = BTreeMap::new();
         for ended in list::rolls_needed(crl) {
-            let roll = desk.roll(&ended)?;
-            rolls.insert(ended, roll);
+            rolls.insert(ended.end.ca.clone(), desk.ended_roll(ended)?);
         }
         Ok(Self { ca, generation, issuer, crl, rolls })
     }

@@ -183,6 +183,31 @@ fn a2_a_date_never_moves_behind_the_end_of_the_ca() {
 }
 
 #[test]
+fn a2_a_hold_that_its_ca_overtakes_becomes_final_and_keeps_its_date() {
+    let (mut scene, _, intermediate) = issuing();
+    let held = scene.issue(&intermediate, 90, "Ann");
+    let ended = scene.issue(&intermediate, 90, "Ben");
+    scene.days_pass(3);
+    scene.revoke(&held, RevocationReason::CertificateHold);
+    let since = scene.now;
+    scene.days_pass(9);
+    let (_, before) = publish(&mut scene, &intermediate);
+    let entry = |crl: &ParsedCrl, id: &CertificateId| {
+        let found = crl.entries().iter().find(|entry| entry.serial == id.serial()).unwrap();
+        (found.reason, found.revoked_at)
+    };
+    assert_eq!(entry(&before, &held), (RevocationReason::CertificateHold, since.floor_to_second()));
+    scene.reset(&intermediate, true);
+    let end = scene.ca(&intermediate).end_of(1).unwrap().at;
+    assert!(end > since);
+    scene.enable(&intermediate, "Intermediate");
+    let (_, crl) = publish(&mut scene, &intermediate);
+    let reason = RevocationReason::CessationOfOperation;
+    assert_eq!(entry(&crl, &held), (reason, since.floor_to_second()), "no date moves to a later one");
+    assert_eq!(entry(&crl, &ended), (reason, end.floor_to_second()));
+}
+
+#[test]
 fn a3_the_roots_crl_lists_a_reset_intermediate() {
     let (mut scene, root, intermediate) = issuing();
     let id = scene.ca(&intermediate).generation().unwrap().id;

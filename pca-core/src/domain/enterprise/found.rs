@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use crate::domain::CaId;
-use crate::domain::decision::{Command, Context, Desk, Halt, Plan, canonical};
+use crate::domain::Scope;
+use crate::domain::decision::{Command, Context, Desk, Halt, Plan};
 use crate::domain::event::{EnterpriseFounded, Event, PolicyAdopted};
 use crate::domain::policy::Policy;
 use crate::domain::refusal::{BrokenRule, Objections, Rule};
@@ -36,12 +36,8 @@ impl Command for FoundEnterprise {
 
     const NAME: &'static str = "FoundEnterprise";
 
-    fn canonical(&self) -> Vec<u8> {
-        canonical(self)
-    }
-
-    fn about(&self) -> Option<&CaId> {
-        None
+    fn scope(&self) -> Scope<'_> {
+        Scope::Enterprise
     }
 
     fn decide(&self, desk: &Desk<'_>, _: &Context) -> Result<Plan, Halt> {

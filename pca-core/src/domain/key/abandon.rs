@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use crate::domain::decision::{Command, Context, Desk, Halt, Plan, canonical};
+use crate::domain::decision::{Command, Context, Desk, Halt, Plan};
 use crate::domain::event::{Event, KeyAbandoned};
-use crate::domain::refusal::{BrokenRule, Objections, Rule};
-use crate::domain::{CaId, founded};
+use crate::domain::refusal::{BrokenRule, Rule};
+use crate::domain::{Scope, founded};
 use crate::keys::KeyId;
 
 use super::KeyState;
@@ -32,18 +32,12 @@ impl Command for AbandonKey {
 
     const NAME: &'static str = "AbandonKey";
 
-    fn canonical(&self) -> Vec<u8> {
-        canonical(self)
-    }
-
-    fn about(&self) -> Option<&CaId> {
-        None
+    fn scope(&self) -> Scope<'_> {
+        Scope::Key(&self.key)
     }
 
     fn decide(&self, desk: &Desk<'_>, _: &Context) -> Result<Plan, Halt> {
-        let mut objections = Objections::new();
-        founded(desk, &mut objections)?;
-        desk.policy()?;
+        let mut objections = founded(desk)?;
         let in_words = match desk.key(&self.key)? {
             KeyState::Unknown => None,
             KeyState::Living(_) => Some("is in use"),

@@ -3,10 +3,10 @@
 use serde::Serialize;
 
 use crate::domain::certificate::key_end_due;
-use crate::domain::decision::{Command, Context, Desk, Halt, Plan, canonical};
+use crate::domain::decision::{Command, Context, Desk, Halt, Plan};
 use crate::domain::event::{Event, KeyDestroyed, KeyOwner};
-use crate::domain::refusal::{BrokenRule, Objections, Rule};
-use crate::domain::{CaId, founded};
+use crate::domain::refusal::{BrokenRule, Rule};
+use crate::domain::{Scope, founded};
 use crate::keys::KeyId;
 
 use super::KeyState;
@@ -39,17 +39,12 @@ impl Command for ConfirmKeyDestroyed {
 
     const WHATEVER_THE_CLOCK: bool = true;
 
-    fn canonical(&self) -> Vec<u8> {
-        canonical(self)
-    }
-
-    fn about(&self) -> Option<&CaId> {
-        None
+    fn scope(&self) -> Scope<'_> {
+        Scope::Key(&self.key)
     }
 
     fn decide(&self, desk: &Desk<'_>, context: &Context) -> Result<Plan, Halt> {
-        let mut objections = Objections::new();
-        founded(desk, &mut objections)?;
+        let mut objections = founded(desk)?;
         let policy = desk.policy()?;
         let owner = match desk.key(&self.key)? {
             KeyState::Ending(KeyOwner::Ca(ca)) => {

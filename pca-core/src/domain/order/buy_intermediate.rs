@@ -3,10 +3,10 @@
 use serde::Serialize;
 
 use crate::domain::ca::CaState;
-use crate::domain::decision::{Command, Context, Desk, Halt, Plan, canonical};
+use crate::domain::decision::{Command, Context, Desk, Halt, Plan};
 use crate::domain::event::{Event, IntermediateOrdered, Money};
-use crate::domain::refusal::{BrokenRule, Objections, Rule};
-use crate::domain::{CaId, OrderId, founded, stream};
+use crate::domain::refusal::{BrokenRule, Rule};
+use crate::domain::{CaId, OrderId, Scope, founded, stream};
 use crate::keys::Family;
 
 use super::{ServiceTerm, standing};
@@ -38,18 +38,12 @@ impl Command for BuyIntermediate {
 
     const NAME: &'static str = "BuyIntermediate";
 
-    fn canonical(&self) -> Vec<u8> {
-        canonical(self)
-    }
-
-    fn about(&self) -> Option<&CaId> {
-        Some(&self.root)
+    fn scope(&self) -> Scope<'_> {
+        Scope::Ca(&self.root)
     }
 
     fn decide(&self, desk: &Desk<'_>, context: &Context) -> Result<Plan, Halt> {
-        let mut objections = Objections::new();
-        founded(desk, &mut objections)?;
-        desk.policy()?;
+        let mut objections = founded(desk)?;
         let mut family = Family::Ecc;
         if let Some(root) = standing::root(desk, &self.root, O2, &mut objections)? {
             if !standing::frozen(&self.root, root, &mut objections) {

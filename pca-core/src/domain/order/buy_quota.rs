@@ -3,11 +3,11 @@
 use serde::Serialize;
 
 use crate::domain::ca::CaState;
-use crate::domain::decision::{Command, Context, Desk, Halt, Plan, canonical};
+use crate::domain::decision::{Command, Context, Desk, Halt, Plan};
 use crate::domain::event::{Event, Lot, Money, QuotaOrdered};
 use crate::domain::quota::calendar_year;
-use crate::domain::refusal::{BrokenRule, Objections, Rule};
-use crate::domain::{CaId, LotId, OrderId, founded, stream};
+use crate::domain::refusal::{BrokenRule, Rule};
+use crate::domain::{CaId, LotId, OrderId, Scope, founded, stream};
 
 use super::standing;
 
@@ -46,17 +46,12 @@ impl Command for BuyQuota {
 
     const NAME: &'static str = "BuyQuota";
 
-    fn canonical(&self) -> Vec<u8> {
-        canonical(self)
-    }
-
-    fn about(&self) -> Option<&CaId> {
-        Some(&self.root)
+    fn scope(&self) -> Scope<'_> {
+        Scope::Ca(&self.root)
     }
 
     fn decide(&self, desk: &Desk<'_>, context: &Context) -> Result<Plan, Halt> {
-        let mut objections = Objections::new();
-        founded(desk, &mut objections)?;
+        let mut objections = founded(desk)?;
         let policy = desk.policy()?;
         if let Some(root) = standing::root(desk, &self.root, O4, &mut objections)?
             && !standing::frozen(&self.root, root, &mut objections)

@@ -2,10 +2,9 @@
 
 use serde::Serialize;
 
-use crate::domain::decision::{Command, Context, Desk, Halt, Plan, canonical};
+use crate::domain::decision::{Command, Context, Desk, Halt, Plan};
 use crate::domain::event::{Event, Lot, Money, RootOrdered};
-use crate::domain::refusal::Objections;
-use crate::domain::{CaId, LotId, OrderId, founded, stream};
+use crate::domain::{CaId, LotId, OrderId, Scope, founded, stream};
 use crate::keys::Family;
 use crate::x509::plus_days;
 
@@ -41,17 +40,12 @@ impl Command for BuyRoot {
 
     const NAME: &'static str = "BuyRoot";
 
-    fn canonical(&self) -> Vec<u8> {
-        canonical(self)
-    }
-
-    fn about(&self) -> Option<&CaId> {
-        None
+    fn scope(&self) -> Scope<'_> {
+        Scope::Enterprise
     }
 
     fn decide(&self, desk: &Desk<'_>, context: &Context) -> Result<Plan, Halt> {
-        let mut objections = Objections::new();
-        founded(desk, &mut objections)?;
+        let mut objections = founded(desk)?;
         let policy = desk.policy()?;
         let term_ends = self.term.end_after(context.time).unwrap_or_else(|broken| {
             objections.add(broken);

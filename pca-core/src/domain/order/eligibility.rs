@@ -46,8 +46,7 @@ impl RefundEligibility {
 /// # Errors
 /// [`Halt::Needs`] while a stream has not been loaded; never [`Halt::Refused`].
 pub fn refund_eligibility(desk: &Desk<'_>, order: &OrderId, now: Timestamp) -> Result<RefundEligibility, Halt> {
-    let mut objections = Objections::new();
-    crate::domain::founded(desk, &mut objections)?;
+    let mut objections = crate::domain::founded(desk)?;
     let window = desk.policy()?.refund_window_hours;
     stands_against(desk, order, now, &mut objections)?;
     let until = desk.order(order)?.placed().map(|placed| refundable_until(placed, window));

@@ -3,10 +3,10 @@
 use serde::Serialize;
 
 use crate::domain::ca::{Ca, CaState, Role};
-use crate::domain::decision::{Command, Context, Desk, Halt, Plan, canonical};
+use crate::domain::decision::{Command, Context, Desk, Halt, Plan};
 use crate::domain::event::{Event, Term, TermExtended};
 use crate::domain::refusal::{BrokenRule, Objections, Rule};
-use crate::domain::{CaId, founded};
+use crate::domain::{CaId, Scope, founded};
 use crate::log::Timestamp;
 
 use super::{ServiceTerm, standing};
@@ -38,18 +38,12 @@ impl Command for ExtendTerm {
 
     const NAME: &'static str = "ExtendTerm";
 
-    fn canonical(&self) -> Vec<u8> {
-        canonical(self)
-    }
-
-    fn about(&self) -> Option<&CaId> {
-        Some(&self.ca)
+    fn scope(&self) -> Scope<'_> {
+        Scope::Ca(&self.ca)
     }
 
     fn decide(&self, desk: &Desk<'_>, context: &Context) -> Result<Plan, Halt> {
-        let mut objections = Objections::new();
-        founded(desk, &mut objections)?;
-        desk.policy()?;
+        let mut objections = founded(desk)?;
         let ca = desk.ca(&self.ca)?;
         if ca.bought().is_none() {
             objections.add(standing::unknown(&self.ca, O5));

@@ -3,12 +3,12 @@
 use serde::Serialize;
 
 use crate::domain::ca::CaState;
-use crate::domain::decision::{Command, Context, Desk, Halt, Plan, canonical};
+use crate::domain::decision::{Command, Context, Desk, Halt, Plan};
 use crate::domain::event::{
     Event, LotUnits, QuotaForfeited, QuotaLapsed, RefundDeclined, RefundRequested, RefundReturned,
 };
 use crate::domain::refusal::{BrokenRule, Objections, Rule};
-use crate::domain::{CaId, OrderId, founded};
+use crate::domain::{CaId, OrderId, Scope, founded};
 use crate::log::Timestamp;
 
 use super::eligibility::{stands_against, unknown};
@@ -53,17 +53,12 @@ impl Command for RequestRefund {
 
     const NAME: &'static str = "RequestRefund";
 
-    fn canonical(&self) -> Vec<u8> {
-        canonical(self)
-    }
-
-    fn about(&self) -> Option<&CaId> {
-        None
+    fn scope(&self) -> Scope<'_> {
+        Scope::Order(&self.order)
     }
 
     fn decide(&self, desk: &Desk<'_>, context: &Context) -> Result<Plan, Halt> {
-        let mut objections = Objections::new();
-        founded(desk, &mut objections)?;
+        let mut objections = founded(desk)?;
         stands_against(desk, &self.order, context.time, &mut objections)?;
         let order = accepted(desk, &self.order, objections)?;
         let lot = match &order.purchase {
@@ -87,18 +82,12 @@ impl Command for ReturnRefund {
 
     const NAME: &'static str = "ReturnRefund";
 
-    fn canonical(&self) -> Vec<u8> {
-        canonical(self)
-    }
-
-    fn about(&self) -> Option<&CaId> {
-        None
+    fn scope(&self) -> Scope<'_> {
+        Scope::Order(&self.order)
     }
 
     fn decide(&self, desk: &Desk<'_>, context: &Context) -> Result<Plan, Halt> {
-        let mut objections = Objections::new();
-        founded(desk, &mut objections)?;
-        desk.policy()?;
+        let mut objections = founded(desk)?;
         requested(desk, &self.order, &mut objections)?;
         let order = accepted(desk, &self.order, objections)?;
         let scope = order.scope();
@@ -136,18 +125,12 @@ impl Command for DeclineRefund {
 
     const NAME: &'static str = "DeclineRefund";
 
-    fn canonical(&self) -> Vec<u8> {
-        canonical(self)
-    }
-
-    fn about(&self) -> Option<&CaId> {
-        None
+    fn scope(&self) -> Scope<'_> {
+        Scope::Order(&self.order)
     }
 
     fn decide(&self, desk: &Desk<'_>, _: &Context) -> Result<Plan, Halt> {
-        let mut objections = Objections::new();
-        founded(desk, &mut objections)?;
-        desk.policy()?;
+        let mut objections = founded(desk)?;
         requested(desk, &self.order, &mut objections)?;
         let characters = self.reason.chars().count();
         let fits = (1..=500).contains(&characters)

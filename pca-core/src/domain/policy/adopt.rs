@@ -5,10 +5,10 @@ use core::fmt::Display;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::domain::decision::{Command, Context, Desk, Halt, Plan, canonical};
+use crate::domain::decision::{Command, Context, Desk, Halt, Plan};
 use crate::domain::event::{Event, PolicyAdopted};
-use crate::domain::refusal::{BrokenRule, Objections, Rule};
-use crate::domain::{CaId, founded};
+use crate::domain::refusal::{BrokenRule, Rule};
+use crate::domain::{Scope, founded};
 
 use super::Policy;
 
@@ -24,18 +24,12 @@ impl Command for AdoptPolicy {
 
     const NAME: &'static str = "AdoptPolicy";
 
-    fn canonical(&self) -> Vec<u8> {
-        canonical(self)
-    }
-
-    fn about(&self) -> Option<&CaId> {
-        None
+    fn scope(&self) -> Scope<'_> {
+        Scope::Enterprise
     }
 
     fn decide(&self, desk: &Desk<'_>, _: &Context) -> Result<Plan, Halt> {
-        let mut objections = Objections::new();
-        founded(desk, &mut objections)?;
-        desk.policy()?;
+        let mut objections = founded(desk)?;
         objections.extend(self.policy.objections());
         objections.verdict()?;
         Ok(Plan::new().and(PolicyAdopted { policy: self.policy.clone() }))

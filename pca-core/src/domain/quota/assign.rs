@@ -3,11 +3,11 @@
 use serde::Serialize;
 
 use crate::domain::ca::CaState;
-use crate::domain::decision::{Command, Context, Desk, Halt, Plan, canonical};
+use crate::domain::decision::{Command, Context, Desk, Halt, Plan};
 use crate::domain::event::{Event, QuotaAssigned, QuotaLapsed};
 use crate::domain::order::standing;
 use crate::domain::refusal::{BrokenRule, Objections, Rule};
-use crate::domain::{CaId, founded};
+use crate::domain::{CaId, Scope, founded};
 use crate::log::Timestamp;
 
 const Q1: Rule = Rule::new("Q1");
@@ -37,18 +37,12 @@ impl Command for AssignQuota {
 
     const NAME: &'static str = "AssignQuota";
 
-    fn canonical(&self) -> Vec<u8> {
-        canonical(self)
-    }
-
-    fn about(&self) -> Option<&CaId> {
-        Some(&self.ca)
+    fn scope(&self) -> Scope<'_> {
+        Scope::Ca(&self.ca)
     }
 
     fn decide(&self, desk: &Desk<'_>, context: &Context) -> Result<Plan, Halt> {
-        let mut objections = Objections::new();
-        founded(desk, &mut objections)?;
-        desk.policy()?;
+        let mut objections = founded(desk)?;
         let units = self.units;
         objections
             .require(units > 0, || BrokenRule::new(Q1, "quota-count", "0 units are asked for; at least 1 is assigned"));

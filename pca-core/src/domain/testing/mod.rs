@@ -211,12 +211,7 @@ impl Story {
     #[must_use]
     pub fn roll(&self, ca: &CaId) -> Roll {
         let entries = self.events.iter().filter_map(|(event, _)| match event {
-            Event::CertificateIssued(issued) if issued.ca == *ca => Some(RollEntry {
-                id: issued.id,
-                generation: issued.generation,
-                not_after: issued.not_after,
-                holder: issued.holder.name.clone(),
-            }),
+            Event::CertificateIssued(issued) if issued.ca == *ca => Some(RollEntry::from(issued)),
             _ => None,
         });
         Roll { revision: self.quota(ca).revision(), entries: entries.collect() }
@@ -350,7 +345,7 @@ impl Story {
                 let verdict = verify(&asked.key, asked.algorithm, &asked.message, &asked.signature).is_ok();
                 evidence.verified.insert(asked.digest(), verdict);
             }
-            Need::Roll(ca) => {
+            Need::Roll(ca) | Need::EndedRoll { ca, .. } => {
                 let roll = Arc::new(self.roll(&ca));
                 evidence.rolls.insert(ca, roll);
             }

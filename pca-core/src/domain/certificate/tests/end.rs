@@ -169,8 +169,10 @@ fn a2_c7_certificates_end_with_the_reason_of_their_ca() {
 fn c7_a_hold_ends_with_the_ca_and_an_earlier_revocation_stands() {
     let (mut held, issued) = with_certificate();
     held.run(&revoke(issued.id, RevocationReason::CertificateHold));
-    let held = reset(held, RevocationReason::Superseded);
-    assert!(matches!(status(&held, issued.id), Status::Revoked { with_ca: true, .. }));
+    let at = held.now();
+    let held = reset(held.later(9), RevocationReason::Superseded);
+    let reason = RevocationReason::Superseded;
+    assert_eq!(status(&held, issued.id), Status::Revoked { reason, at, with_ca: true }, "not believed since the hold");
 
     let (mut revoked, issued) = with_certificate();
     revoked.run(&revoke(issued.id, RevocationReason::AffiliationChanged));
