@@ -107,6 +107,8 @@ impl From<KeyError> for Failure {
             }
             KeyError::NotExportable { .. } => return Self::refused("K1", "key-not-exportable", error.to_string()),
             KeyError::Unsupported { .. } => return Self::refused("O3", "algorithm-unsupported", error.to_string()),
+            // Ids of keys follow from idempotency keys: an earlier request left another key before it died.
+            KeyError::IdTaken { .. } => return Self::refused("O6", "idempotency-key-reused", error.to_string()),
             KeyError::WrongPassphrase => "wrong-passphrase",
             KeyError::Damaged { .. } => "damaged",
             KeyError::InUse { .. } => "in-use",
