@@ -75,7 +75,7 @@ pub use const_oid::ObjectIdentifier;
 pub use address::{EmailAddress, EmailProblem, Uri, UriProblem};
 pub use certificate::{CaCertificate, Issuer, Leaf, LeafTemplate, assemble};
 pub use chain::{Fit, PathViolation, Planned, PlannedRole, ValidityLimit, check_path, fit_validity};
-pub use constraints::{ConstraintViolation, NameConstraints};
+pub use constraints::{ConstraintBreach, ConstraintViolation, NameConstraints};
 pub use crl::{Crl, CrlEntry};
 pub use csr::{CsrError, VerifiedCsr, ca_csr_tbs, csr_tbs};
 pub use der::{DerError, Malformed};
