@@ -53,6 +53,7 @@ mod der;
 mod entity;
 mod extension;
 mod finding;
+mod fold;
 mod host;
 mod name;
 mod oid;
