@@ -187,3 +187,21 @@ fn error(kind: &str, message: &str, as_json: bool) {
         say(&format!("error: {message}"));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use pca_core::keys::KeyId;
+    use pca_core::log::CommitId;
+
+    use super::*;
+
+    #[test]
+    fn a_key_that_another_request_left_is_a_refusal() {
+        let id = KeyId::derive(&CommitId::from_idempotency_key("the same"), 0);
+        let Failure::Refused(broken) = Failure::from(KeyError::IdTaken { id }) else {
+            unreachable!("it is no trouble")
+        };
+        let told: Vec<_> = broken.iter().map(|broken| (broken.rule().number(), broken.code())).collect();
+        assert_eq!(told, [("O6", "idempotency-key-reused")]);
+    }
+}
