@@ -109,6 +109,8 @@ impl From<KeyError> for Failure {
             }
             KeyError::NotExportable { .. } => return Self::refused("K1", "key-not-exportable", error.to_string()),
             KeyError::Unsupported { .. } => return Self::refused("O3", "algorithm-unsupported", error.to_string()),
+            // Ids of keys follow from idempotency keys: an earlier request left another key before it died.
+            KeyError::IdTaken { .. } => return Self::refused("O6", "idempotency-key-reused", error.to_string()),
             KeyError::WrongPassphrase => "wrong-passphrase",
             KeyError::Damaged { .. } => "damaged",
             KeyError::InUse { .. } => "in-use",
@@ -190,4 +192,22 @@ fn error(kind: &str, message: &str, as_json: bool) -> String {
     }
     say(&format!("error: {message}"));
     String::new()
+}
+
+#[cfg(test)]
+mod tests {
+    use pca_core::keys::KeyId;
+    use pca_core::log::CommitId;
+
+    use super::*;
+
+    #[test]
+    fn a_key_that_another_request_left_is_a_refusal() {
+        let id = KeyId::derive(&CommitId::from_idempotency_key("the same"), 0);
+        let Failure::Refused(broken) = Failure::from(KeyError::IdTaken { id }) else {
+            unreachable!("it is no trouble")
+        };
+        let told: Vec<_> = broken.iter().map(|broken| (broken.rule().number(), broken.code())).collect();
+        assert_eq!(told, [("O6", "idempotency-key-reused")]);
+    }
 }

@@ -150,16 +150,20 @@ pub struct Snapshot {
 /// A batch answers in order, one answer a request. Adapters own their signing threads; the core owns none.
 #[async_trait]
 pub trait KeyStore: Send + Sync + 'static {
-    /// Makes keys, durable when answered. A request whose id exists answers the key that is there.
+    /// Makes keys, durable when answered. A request whose id exists answers the key that is there, if it was made so.
+    ///
+    /// A key that was imported is none that the store made, and somebody else has it: it is never the answer, so an
+    /// adapter keeps the mark with the key, for as long as the key.
     ///
     /// # Errors
-    /// Per request; [`KeyError::IdTaken`] if the key that is there is of another algorithm.
+    /// Per request; [`KeyError::IdTaken`] if the key that is there was imported, or is of another algorithm or use.
     async fn generate(&self, requests: &[KeyRequest]) -> Vec<Result<PublicKey, KeyError>>;
 
-    /// Takes in a key of a certificate authority, durable when answered. The same key under the same id is success.
+    /// Takes in a key of a certificate authority, durable when answered, and marks it as imported. The same key under the
+    /// same id is success, and leaves the key as it was.
     ///
     /// # Errors
-    /// [`KeyError::IdTaken`] if another key lies under the id.
+    /// [`KeyError::IdTaken`] if another key lies under the id, made or imported, or a holder's.
     async fn import(&self, id: &KeyId, key: PrivateKey) -> Result<PublicKey, KeyError>;
 
     /// Signs: bytes in, bytes out.

@@ -12,14 +12,14 @@ use pca_core::domain::certificate::{IssueCertificate, Issued, KeySource, RemoveC
 use pca_core::domain::key::KeyState;
 use pca_core::domain::quota::AssignQuota;
 use pca_core::domain::testing::{new_key, sign};
-use pca_core::keys::{Algorithm, PrivateKey};
+use pca_core::keys::{Algorithm, KeyError, PrivateKey};
 use pca_core::log::{StoreError, Timestamp};
-use pca_core::service::{Call, Download, Downloaded, Swept, SweptKey};
-use pca_core::x509::{CommonName, RevocationReason, SubjectFields, VerifiedCsr, assemble, csr_tbs};
+use pca_core::service::{Call, Download, Downloaded, Error, Swept, SweptKey};
+use pca_core::x509::{CommonName, ParsedCertificate, RevocationReason, SubjectFields, VerifiedCsr, assemble, csr_tbs};
 use pca_store_memory::{MemoryEventStore, MemoryKeyStore};
 use pca_store_testkit::fakes::{FailingStore, Failure, Operation};
 use service_support::failing_keys::{Asked, FailingKeys, Fails};
-use service_support::{Kind, Site, by, enable, server};
+use service_support::{Kind, Site, by, enable, file_keys, server, upload};
 
 const EVER: Timestamp = Timestamp::from_secs(1 << 40);
 
@@ -219,6 +219,51 @@ fn enabling_that_is_interrupted_anywhere_finds_its_key_again() {
             assert!(!told || (again.repeated && site.position() == before));
         },
     );
+}
+
+/// K3: ids of keys follow from idempotency keys. An upload that dies before its commit leaves a key that somebody else
+/// has: no CA that is made here may come to it, whatever is asked under the same idempotency key, and whenever.
+#[test]
+fn k3_a_ca_is_not_made_with_a_key_that_a_dead_upload_left() {
+    let directory = tempfile::TempDir::new().unwrap();
+    let store = FailingStore::new(MemoryEventStore::new());
+    let open = || Site::over(Kind::Memory, store.clone(), file_keys(directory.path()));
+    let died = || Failure::Before(StoreError::Backend { detail: "the test wants it to fail".into(), retryable: false });
+    let (call, other) = (keyed(), by().idempotent("another"));
+    let brought = new_key(Algorithm::EcdsaP256);
+
+    let site = open();
+    site.found();
+    let root = site.buy_root().root;
+    let uploading = upload(&site, &root, None, &brought, "Root");
+    store.fail(Operation::Commit, 1, died());
+    site.pca.execute(uploading.clone(), &call).unwrap_err();
+    assert_eq!(site.key_count(), 1, "the key is there before its event is");
+
+    // In the same process and in a later one.
+    let taken = |outcome: Result<(), Error>| match outcome {
+        Err(Error::Key(KeyError::IdTaken { .. })) => {}
+        outcome => panic!("{outcome:?}"),
+    };
+    let create = |site: &Site, call| site.pca.execute(enable(&root, "Root"), call);
+    let position = site.position();
+    taken(create(&site, &call).map(drop));
+    drop(site);
+    let site = open();
+    taken(create(&site, &call).map(drop));
+    assert_eq!((site.position(), site.key_count()), (position, 1), "nothing was done");
+
+    // The other way about, an upload does not come to a key that was made here.
+    store.fail(Operation::Commit, 1, died());
+    create(&site, &other).unwrap_err();
+    taken(site.pca.execute(uploading, &other).map(drop));
+    // Another idempotency key is all that it takes, and what the dead upload left is swept.
+    let created = create(&site, &other).unwrap().answer;
+    let certificate = ParsedCertificate::from_der(created.certificate.as_bytes()).unwrap();
+    assert_ne!(certificate.public_key().unwrap(), brought.public_key());
+    let swept = site.pca.sweep_keys(EVER, &by().idempotent("sweep")).unwrap();
+    assert_eq!(swept.iter().map(|swept| swept.why).collect::<Vec<_>>(), [Swept::Orphan]);
+    site.check();
 }
 
 #[test]

@@ -4,13 +4,13 @@
 mod service_support;
 
 use pca_core::delivery::{Format, Options};
-use pca_core::domain::ca::{CaState, DisableCa, EnableByUpload, Ending, ReenableCa, RemoveCa, ResetCa};
+use pca_core::domain::ca::{CaState, DisableCa, Ending, ReenableCa, RemoveCa, ResetCa};
 use pca_core::domain::certificate::{
     IssueAtomically, IssueCertificate, KeySource, NameRequest, ReleaseHold, RemoveCertificate, RevokeCertificate,
     Status, effective_status,
 };
 use pca_core::domain::enterprise::FoundEnterprise;
-use pca_core::domain::event::{Addresses, Money};
+use pca_core::domain::event::Money;
 use pca_core::domain::key::KeyState;
 use pca_core::domain::order::{BuyIntermediate, BuyQuota, DeclineRefund, RequestRefund, ReturnRefund, ServiceTerm};
 use pca_core::domain::quota::AssignQuota;
@@ -20,11 +20,11 @@ use pca_core::keys::{Algorithm, KeyId, PrivateKey};
 use pca_core::log::{Position, Timestamp};
 use pca_core::service::{Download, Downloaded, Error};
 use pca_core::x509::{
-    CaCertificate, CertificateId, CommonName, ParsedCertificate, ParsedCrl, Profile, RevocationReason, SerialNumber,
-    SubjectFields, Validity, VerifiedCsr, assemble, check_upload, csr_tbs,
+    CertificateId, CommonName, ParsedCertificate, ParsedCrl, Profile, RevocationReason, SubjectFields, VerifiedCsr,
+    assemble, csr_tbs,
 };
 use secrecy::SecretString;
-use service_support::{Kind, Site, by, enable, reasons, server};
+use service_support::{Kind, Site, by, enable, reasons, server, upload};
 
 fn csr(key: &PrivateKey) -> KeySource {
     let name = SubjectFields::common("asked for").to_name(CommonName::Required).unwrap();
@@ -61,32 +61,6 @@ fn crl(site: &Site, ca: &CaId) -> (ParsedCrl, u64) {
 
 fn listed(crl: &ParsedCrl, id: CertificateId) -> Option<RevocationReason> {
     crl.entries().iter().find(|entry| entry.serial == id.serial()).map(|entry| entry.reason)
-}
-
-/// An upload for a CA: a root's own certificate, or one that the root's key signed.
-fn upload(
-    site: &Site,
-    ca: &CaId,
-    issuer: Option<(&PrivateKey, &[u8])>,
-    key: &PrivateKey,
-    name: &str,
-) -> EnableByUpload {
-    let subject = SubjectFields::common(name).to_name(CommonName::Required).unwrap();
-    let validity = Validity::for_years(site.pca.unblocked().now(), 2).unwrap();
-    let path_length = issuer.map(|_| 0);
-    let serial = SerialNumber::from_random([u8::try_from(name.len()).unwrap(); 10]);
-    let certificate = CaCertificate { serial, validity, subject: &subject, public_key: key.public_key(), path_length };
-    let (tbs, signer) = match issuer {
-        None => (certificate.root_tbs(), key),
-        Some((signer, issuer)) => {
-            let issuer = ParsedCertificate::from_der(issuer).unwrap().as_issuer().unwrap();
-            (certificate.intermediate_tbs(&issuer, &Default::default()), signer)
-        }
-    };
-    let (signature, algorithm) = sign(signer, &tbs);
-    let der = assemble(&tbs, algorithm, &signature);
-    let upload = check_upload(&der, key.pkcs8_der(), None).unwrap();
-    EnableByUpload { ca: ca.clone(), upload, accepted: Vec::new(), addresses: Addresses::default(), carried_crl: None }
 }
 
 #[test]

@@ -29,6 +29,8 @@ struct Kept {
     key: PrivateKey,
     signer: Arc<dyn Signer>,
     key_use: KeyUse,
+    /// Whether it was brought: then it answers no request to make one.
+    imported: bool,
     created: Timestamp,
 }
 
@@ -68,21 +70,21 @@ impl MemoryKeyStore {
                     SoftwareError::Unsupported { algorithm } => KeyError::Unsupported { algorithm },
                     error => KeyError::Backend { detail: error.to_string() },
                 })?;
-                self.keep(&request.id, key, request.key_use)?
+                self.keep(&request.id, key, request.key_use, false)?
             }
         };
-        if there.key.kind() != kind || there.key_use != request.key_use {
+        if there.imported || there.key.kind() != kind || there.key_use != request.key_use {
             return Err(KeyError::IdTaken { id: request.id.clone() });
         }
         Ok(there.key.public_key().clone())
     }
 
     /// Keeps a key, unless one is there; answers the one that is there now.
-    fn keep(&self, id: &KeyId, key: PrivateKey, key_use: KeyUse) -> Result<Arc<Kept>, KeyError> {
+    fn keep(&self, id: &KeyId, key: PrivateKey, key_use: KeyUse, imported: bool) -> Result<Arc<Kept>, KeyError> {
         let signer = self.backend.signer(&key).map_err(|error| KeyError::Backend { detail: error.to_string() })?;
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let created = Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX));
-        let kept = Arc::new(Kept { key, signer, key_use, created });
+        let kept = Arc::new(Kept { key, signer, key_use, imported, created });
         let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
         Ok(Arc::clone(keys.entry(id.clone()).or_insert(kept)))
     }
@@ -106,7 +108,7 @@ impl KeyStore for MemoryKeyStore {
 
     async fn import(&self, id: &KeyId, key: PrivateKey) -> Result<PublicKey, KeyError> {
         let public = key.public_key().clone();
-        let there = self.keep(id, key, KeyUse::CertificateAuthority)?;
+        let there = self.keep(id, key, KeyUse::CertificateAuthority, true)?;
         if *there.key.public_key() != public || there.key_use != KeyUse::CertificateAuthority {
             return Err(KeyError::IdTaken { id: id.clone() });
         }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use pca_core::keys::software::{default_backend, verify};
 use pca_core::keys::{
-    Algorithm, KeyError, KeyId, KeyRequest, KeyUse, PublicKey, SignRequest, Signature, SignatureAlgorithm,
+    Algorithm, KeyError, KeyId, KeyRequest, KeyUse, PrivateKey, PublicKey, SignRequest, Signature, SignatureAlgorithm,
 };
 use pca_core::log::CommitId;
 use pca_core::ports::KeyStore;
@@ -36,6 +36,7 @@ pub fn conformance<S: KeyStore>(fresh: impl Fn() -> S, reopen: Option<Reopen<'_,
     generate_repeats(&fresh())?;
     id_taken(&fresh())?;
     import_repeats(&fresh())?;
+    import_stays(&fresh())?;
     algorithm_mismatch(&fresh())?;
     absent(&fresh())?;
     in_order(&fresh())?;
@@ -60,6 +61,9 @@ pub enum Rule {
     IdTaken,
     /// Importing the same key again is success; another one is [`KeyError::IdTaken`].
     ImportRepeats,
+    /// A key that was imported never answers a request to make one, that is [`KeyError::IdTaken`]; and one that was made
+    /// makes no room for an import.
+    ImportStays,
     /// What a key of any algorithm signs is verified with its public half.
     Signs,
     /// A key signs only as its kind does; else [`KeyError::AlgorithmMismatch`].
@@ -176,12 +180,7 @@ fn id_taken(store: &impl KeyStore) -> Result<(), Violation> {
 
 fn import_repeats(store: &impl KeyStore) -> Result<(), Violation> {
     const RULE: Rule = Rule::ImportRepeats;
-    let make = || {
-        default_backend()
-            .generate(Algorithm::EcdsaP384)
-            .map_err(|error| Violation { rule: RULE, detail: format!("making a key to import: {error}") })
-    };
-    let (key, other) = (make()?, make()?);
+    let (key, other) = (brought(RULE)?, brought(RULE)?);
     for turn in ["first", "again"] {
         let public = expect(RULE, turn, block_on(store.import(&id(0), key.clone())))?;
         check(RULE, public == *key.public_key(), || format!("{turn}: another public key was answered"))?;
@@ -191,12 +190,39 @@ fn import_repeats(store: &impl KeyStore) -> Result<(), Violation> {
     generate(store, RULE, request(1, Algorithm::EcdsaP384, KeyUse::Holder))?;
     let taken = KeyError::IdTaken { id: id(1) };
     expect_error(RULE, "a holder's id", block_on(store.import(&id(1), other)), &taken)?;
-    let repeated = generate(store, RULE, request(0, Algorithm::EcdsaP384, KeyUse::CertificateAuthority))?;
-    check(RULE, repeated == *key.public_key(), || "generating under the id of an import made another key".into())?;
     let how = SignatureAlgorithm::EcdsaSha384;
     let signature = expect(RULE, "signing with an import", sign(store, &id(0), how, b"message"))?;
     check(RULE, verify(key.public_key(), how, b"message", &signature).is_ok(), || "a wrong signature".into())?;
     expect_error(RULE, "exporting an import", block_on(store.export(&id(0))), &KeyError::NotExportable { id: id(0) })
+}
+
+fn import_stays(store: &impl KeyStore) -> Result<(), Violation> {
+    const RULE: Rule = Rule::ImportStays;
+    let key = brought(RULE)?;
+    expect(RULE, "importing", block_on(store.import(&id(0), key.clone())))?;
+    is_imported(store, RULE, 0, &key)?;
+    let made = generate(store, RULE, request(1, Algorithm::EcdsaP384, KeyUse::CertificateAuthority))?;
+    let taken = KeyError::IdTaken { id: id(1) };
+    expect_error(RULE, "an import under the id of a key that was made", block_on(store.import(&id(1), key)), &taken)?;
+    let again = generate(store, RULE, request(1, Algorithm::EcdsaP384, KeyUse::CertificateAuthority))?;
+    check(RULE, again == made, || "a refused import changed the key that was made".into())
+}
+
+/// A key to import, of P-384.
+fn brought(rule: Rule) -> Result<PrivateKey, Violation> {
+    default_backend()
+        .generate(Algorithm::EcdsaP384)
+        .map_err(|error| Violation { rule, detail: format!("making a key to import: {error}") })
+}
+
+/// Checks that the key under an id is known to have been imported.
+fn is_imported(store: &impl KeyStore, rule: Rule, number: u32, key: &PrivateKey) -> Result<(), Violation> {
+    let taken = KeyError::IdTaken { id: id(number) };
+    let asked = request(number, Algorithm::EcdsaP384, KeyUse::CertificateAuthority);
+    let outcome = block_on(store.generate(&[asked])).pop().unwrap_or(Err(KeyError::Closed));
+    expect_error(rule, "making a key under the id of an import", outcome, &taken)?;
+    let there = expect(rule, "importing again", block_on(store.import(&id(number), key.clone())))?;
+    check(rule, there == *key.public_key(), || "another key lies under the id of an import".into())
 }
 
 fn signs(store: &impl KeyStore) -> Result<(), Violation> {
@@ -313,7 +339,10 @@ fn destroys(store: &impl KeyStore) -> Result<(), Violation> {
         let new = generate(store, RULE, request(number, Algorithm::EcdsaP256, key_use))?;
         check(RULE, new != gone, || "a destroyed key came back".into())?;
     }
-    Ok(())
+    // The id of an import is free once that has ended.
+    expect(RULE, "importing", block_on(store.import(&id(20), brought(RULE)?)))?;
+    expect(RULE, "destroying an import", block_on(store.destroy(&id(20))))?;
+    generate(store, RULE, request(20, Algorithm::EcdsaP384, KeyUse::CertificateAuthority)).map(drop)
 }
 
 fn exports(store: &impl KeyStore) -> Result<(), Violation> {
@@ -396,6 +425,8 @@ fn durable<S: KeyStore>(store: S, reopen: Reopen<'_, S>) -> Result<(), Violation
         expect(RULE, "destroying", block_on(store.destroy(&id(number))))?;
         publics.remove(&number);
     }
+    let import = brought(RULE)?;
+    expect(RULE, "importing", block_on(store.import(&id(20), import.clone())))?;
     let before = expect(RULE, "listing", block_on(store.list()))?;
     let mut store = reopen(store);
     for turn in 0..2 {
@@ -413,6 +444,7 @@ fn durable<S: KeyStore>(store: S, reopen: Reopen<'_, S>) -> Result<(), Violation
                 check(RULE, again == *public, || "repeated after opening, another key was made".into())?;
             }
         }
+        is_imported(&store, RULE, 20, &import)?;
         for number in [4, 5, 19] {
             let absent = KeyError::Absent { id: id(number) };
             expect_error(RULE, "a destroyed key", block_on(store.public_key(&id(number))), &absent)?;

@@ -10,6 +10,8 @@ use super::{PrivateKey, PrivateKeyError, encoding, pem};
 
 /// The largest file that is read as a key (rule G4).
 pub const MAX_KEY_FILE: usize = 1024 * 1024;
+/// The most PEM blocks that a file with a key may have (rule G4).
+pub const MAX_PEM_BLOCKS: usize = 64;
 
 impl PrivateKey {
     /// Reads a private key in PEM or DER: PKCS#8, encrypted PKCS#8, PKCS#1 (RSA) or SEC 1 (elliptic curves).
@@ -64,6 +66,9 @@ pub enum ImportError {
         /// Its size.
         octets: usize,
     },
+    /// More blocks than the chain of a key can be (rule G4).
+    #[error("the PEM file has more than {MAX_PEM_BLOCKS} blocks; give the private key in a file of its own")]
+    TooManyBlocks,
     /// Neither PEM nor one of the DER forms of a key.
     #[error("this is no private key: neither PEM nor DER of PKCS#8, PKCS#1 or SEC 1")]
     NotAKey,
@@ -133,7 +138,7 @@ enum Form {
 fn the_key_of_pem(text: &str) -> Result<(Form, Zeroizing<Vec<u8>>), ImportError> {
     let mut keys = Vec::new();
     let mut found = Vec::new();
-    for block in pem::read(text) {
+    for block in pem::read(text)? {
         let form = match block.label.as_str() {
             "PRIVATE KEY" => Form::Pkcs8,
             "ENCRYPTED PRIVATE KEY" => Form::Encrypted,

@@ -19,7 +19,7 @@ mod tests;
 pub use algorithm::{Algorithm, Family, SignatureAlgorithm, UnknownAlgorithm};
 pub use encrypted::{EncryptError, Encryption, KeyDerivation, MAX_PBKDF2_ITERATIONS, MAX_SCRYPT_MEMORY};
 pub use id::{KeyId, KeyIdError};
-pub use import::{ImportError, MAX_KEY_FILE};
+pub use import::{ImportError, MAX_KEY_FILE, MAX_PEM_BLOCKS};
 pub use private::{PrivateKey, PrivateKeyError};
 pub use public::{KeyKind, PublicKey, PublicKeyError};
 pub use request::{KeyEntry, KeyError, KeyRequest, KeyUse, SignRequest, Signature};

@@ -17,7 +17,7 @@ pub enum KeyUse {
 /// Asks for a new key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyRequest {
-    /// The id that the key gets; asking again with the same id returns the same key.
+    /// The id that the key gets; asking again with the same id returns the same key, but never one that was imported.
     pub id: KeyId,
     /// What is generated.
     pub algorithm: Algorithm,
@@ -74,8 +74,12 @@ pub enum KeyError {
         /// What was asked.
         algorithm: Algorithm,
     },
-    /// Another key lies under this id.
-    #[error("key {id} exists already with another public key")]
+    /// A key lies under this id that is not what was asked for: another key, of another algorithm or use, or one that was
+    /// imported where one was to be made. Ids follow from commits, so an earlier request with the same idempotency key left
+    /// it, without its commit.
+    #[error(
+        "key {id} is another key than the request asks for: an earlier request with the same idempotency key left it; use another idempotency key"
+    )]
     IdTaken {
         /// Which id.
         id: KeyId,

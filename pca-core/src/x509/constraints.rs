@@ -34,8 +34,12 @@ impl NameConstraints {
         &self.der
     }
 
-    /// Every name of a planned certificate that is not permitted. A common name that reads like a DNS name counts as
-    /// one, and a wildcard that could match an excluded name counts as excluded (rule C6).
+    /// Every name of a planned certificate that is not permitted (rule C6), which is narrower than RFC 5280: once any
+    /// subtree is permitted, names of a kind that has none are refused; a common name that reads like a DNS name counts as
+    /// one, and a wildcard that could match an excluded name counts as excluded.
+    ///
+    /// The subject as a whole is a name of the kind *directory name*. As every certificate may need one, it is measured by
+    /// directory names only: where none is permitted or excluded, any subject will do.
     #[must_use]
     pub fn violations(&self, subject: &DistinguishedName, names: &[GeneralName]) -> Vec<ConstraintViolation> {
         let mut all: Vec<Candidate<'_>> = Vec::new();
@@ -52,38 +56,59 @@ impl NameConstraints {
         }
         let addresses = subject.email_addresses();
         all.extend(addresses.iter().map(|address| Candidate::Email(address)));
-        all.extend(names.iter().filter_map(|name| match name {
-            GeneralName::Dns(name) => Some(Candidate::Dns(name.as_str())),
-            GeneralName::Ip(address) => Some(Candidate::Ip(*address)),
-            GeneralName::Email(address) => Some(Candidate::Email(address.as_str())),
-            GeneralName::Uri(uri) => Some(Candidate::Uri(uri.as_str(), uri.host())),
-            GeneralName::Other { .. } => None,
+        all.extend(names.iter().map(|name| match name {
+            GeneralName::Dns(name) => Candidate::Dns(name.as_str()),
+            GeneralName::Ip(address) => Candidate::Ip(*address),
+            GeneralName::Email(address) => Candidate::Email(address.as_str()),
+            GeneralName::Uri(uri) => Candidate::Uri(uri.as_str(), uri.host()),
+            other @ GeneralName::Other { .. } => Candidate::Other(other),
         }));
         all.into_iter().filter_map(|candidate| self.judge(&candidate)).collect()
     }
 
     fn judge(&self, candidate: &Candidate<'_>) -> Option<ConstraintViolation> {
-        if self.excluded.iter().any(|subtree| subtree.may_hold(candidate)) {
-            return Some(ConstraintViolation { name: candidate.text(), kind: candidate.kind(), excluded: true });
-        }
         let mut same_kind = self.permitted.iter().filter(|subtree| subtree.concerns(candidate)).peekable();
-        if same_kind.peek().is_some() && !same_kind.any(|subtree| subtree.holds(candidate)) {
-            return Some(ConstraintViolation { name: candidate.text(), kind: candidate.kind(), excluded: false });
-        }
-        None
+        let breach = if self.excluded.iter().any(|subtree| subtree.may_hold(candidate)) {
+            ConstraintBreach::Excluded
+        } else if same_kind.peek().is_some() {
+            if same_kind.any(|subtree| subtree.holds(candidate)) {
+                return None;
+            }
+            ConstraintBreach::NotPermitted
+        } else if self.permitted.is_empty() || candidate.kind() == NameKind::Directory {
+            return None;
+        } else {
+            ConstraintBreach::KindNotPermitted
+        };
+        Some(ConstraintViolation { name: candidate.text(), kind: candidate.kind(), breach })
     }
 }
 
 /// A name that a CA may not certify.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the {kind} `{name}` {}", if *excluded { "is, or could match, a name that is excluded" } else { "is not among the names that are permitted" })]
+#[error("the {kind} `{name}` {breach}")]
 pub struct ConstraintViolation {
     /// The name.
     pub name: String,
     /// Its kind.
     pub kind: NameKind,
-    /// Whether it is excluded; else it is not permitted.
-    pub excluded: bool,
+    /// Why not.
+    pub breach: ConstraintBreach,
+}
+
+/// Why a CA may not certify a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConstraintBreach {
+    /// It lies in a subtree that is excluded, or could match a name that does.
+    #[error("is, or could match, a name that is excluded")]
+    Excluded,
+    /// It lies in none of the subtrees of its kind that are permitted.
+    #[error("is not among the names that are permitted")]
+    NotPermitted,
+    /// Names of other kinds are permitted, and none of its own.
+    #[error("is of a kind of which no name is permitted, while names of other kinds are")]
+    KindNotPermitted,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,6 +132,8 @@ enum Candidate<'a> {
     Uri(&'a str, &'a str),
     Ip(IpAddr),
     Directory(&'a DistinguishedName),
+    /// A kind that cannot be judged.
+    Other(&'a GeneralName),
 }
 
 impl Candidate<'_> {
@@ -115,6 +142,7 @@ impl Candidate<'_> {
             Self::Dns(text) | Self::Email(text) | Self::Uri(text, _) => (*text).to_owned(),
             Self::Ip(address) => address.to_string(),
             Self::Directory(name) => name.to_string(),
+            Self::Other(name) => name.to_string(),
         }
     }
 
@@ -125,6 +153,7 @@ impl Candidate<'_> {
             Self::Uri(..) => NameKind::Uri,
             Self::Ip(_) => NameKind::Ip,
             Self::Directory(_) => NameKind::Directory,
+            Self::Other(_) => NameKind::Other,
         }
     }
 }
@@ -290,7 +319,6 @@ mod tests {
         ] {
             check(&permitted, dns(name), fits);
         }
-        check(&permitted, GeneralName::ip("10.0.0.1").unwrap(), true);
         let below = constraints(&[(0x82, b".oa.example")], &[]);
         check(&below, dns("a.oa.example"), true);
         check(&below, dns("oa.example"), false);
@@ -310,6 +338,49 @@ mod tests {
         ] {
             check(&excluded, dns(name), fits);
         }
+    }
+
+    #[test]
+    fn c6_once_anything_is_permitted_every_other_kind_is_refused() {
+        let names = [
+            dns("a.oa.example"),
+            GeneralName::ip("10.0.0.1").unwrap(),
+            GeneralName::email("a@oa.example").unwrap(),
+            GeneralName::uri("https://a.oa.example/").unwrap(),
+            GeneralName::Other { tag: 0x88, content: vec![42, 3] },
+        ];
+        let acme = SubjectFields { organization: Some("Acme".into()), ..SubjectFields::default() };
+        let acme = acme.to_name(CommonName::Optional).unwrap();
+        let subtrees: [(u8, &[u8]); 6] = [
+            (0x82, b"oa.example"),
+            (0x87, &[10, 0, 0, 0, 255, 0, 0, 0]),
+            (0x81, b"oa.example"),
+            (0x86, b".oa.example"),
+            (0x88, &[42]),
+            (0xa4, acme.der()),
+        ];
+        for (at, subtree) in subtrees.into_iter().enumerate() {
+            let permitted = constraints(&[subtree], &[]);
+            let told: Vec<_> = permitted.violations(&acme, &names).into_iter().map(|v| (v.kind, v.breach)).collect();
+            let mut expected: Vec<_> =
+                names.iter().map(|name| (name.kind(), ConstraintBreach::KindNotPermitted)).collect();
+            // What is of an unknown kind can lie in nothing that is known.
+            if at < 4 {
+                expected.remove(at);
+            }
+            assert_eq!(told, expected, "{subtree:?}");
+            // Exclusions alone leave the other kinds as they are.
+            let excluded = constraints(&[], &[subtree]);
+            let told = excluded.violations(&DistinguishedName::empty(), &names);
+            assert!(told.iter().all(|violation| violation.breach == ConstraintBreach::Excluded), "{told:?}");
+            assert_eq!(told.len(), usize::from(at < 4), "{subtree:?}");
+        }
+        // A common name that is an address, and an address in the subject, are names of their kinds.
+        let hosts = constraints(&[(0x82, b"oa.example")], &[]);
+        let address = SubjectFields::common("10.0.0.1").to_name(CommonName::Required).unwrap();
+        let told = hosts.violations(&address, &[]);
+        assert_eq!(told.iter().map(|violation| violation.kind).collect::<Vec<_>>(), [NameKind::Ip]);
+        assert!(told.iter().all(|v| v.to_string().ends_with("no name is permitted, while names of other kinds are")));
     }
 
     #[test]

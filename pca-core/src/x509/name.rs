@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::der::{self, DerError, Reader, tag};
+use super::fold::folded;
 use super::oid;
 use super::subject::SubjectFields;
 use crate::log::write_hex;
@@ -91,7 +92,7 @@ impl DistinguishedName {
     }
 
     /// The short digest of the name as RFC 5280 section 7.1 compares it: names that differ only in case, in outer or
-    /// repeated spaces or in the kind of string have the same one (rule C4).
+    /// repeated spaces, in their form of Unicode or in the kind of string have the same one (rule C4).
     #[must_use]
     pub fn folded_hash(&self) -> NameHash {
         let mut hash = Sha256::new();
@@ -111,12 +112,12 @@ impl DistinguishedName {
     /// Whether both are the same name as RFC 5280 section 7.1 compares them, and not only octet for octet.
     #[must_use]
     pub fn folds_to(&self, other: &Self) -> bool {
-        let folded = |name: &Self| {
+        let sorted = |name: &Self| {
             let mut names = name.folded_relative_names();
             names.iter_mut().for_each(|attributes| attributes.sort());
             names
         };
-        folded(self) == folded(other)
+        sorted(self) == sorted(other)
     }
 
     /// The DER of each relative name.
@@ -129,14 +130,11 @@ impl DistinguishedName {
         names
     }
 
-    /// The relative names as text without case and outer or repeated spaces (RFC 5280 section 7.1), for comparisons
-    /// that had better find too much than too little.
+    /// The relative names as text that is folded (RFC 5280 section 7.1), for comparisons that had better find too much than
+    /// too little.
     pub(crate) fn folded_relative_names(&self) -> Vec<Vec<String>> {
         let fold = |attribute: &Attribute| match &attribute.text {
-            Some(text) => {
-                let words: Vec<String> = text.split_whitespace().map(str::to_lowercase).collect();
-                format!("{}={}", attribute.oid, words.join(" "))
-            }
+            Some(text) => format!("{}={}", attribute.oid, folded(text)),
             None => attribute.to_string(),
         };
         attributes(&self.der).unwrap_or_default().iter().map(|rdn| rdn.iter().map(fold).collect()).collect()

@@ -12,9 +12,9 @@ use super::extension::{ExtensionError, Extensions, read_extensions};
 use super::name::DistinguishedName;
 use super::pem::{PemError, pem_or_der};
 use super::serial::{CertificateId, SerialNumber, SerialNumberError};
-use super::signature::{SignatureAlgorithmError, is_rsa_sha1, read_algorithm};
+use super::signature::{LegacySha1, SignatureAlgorithmError, read_algorithm};
 use super::validity::{Validity, ValidityError, read_time};
-use crate::keys::software::{VerifyError, verify, verify_legacy_rsa_sha1};
+use crate::keys::software::{VerifyError, verify, verify_legacy_sha1};
 use crate::keys::{PublicKey, PublicKeyError, SignatureAlgorithm};
 use crate::log::{Digest, Timestamp};
 
@@ -34,7 +34,7 @@ struct Facts {
     version: u8,
     serial: Result<SerialNumber, SerialNumberError>,
     signature_algorithm: Result<SignatureAlgorithm, SignatureAlgorithmError>,
-    rsa_sha1: bool,
+    legacy: Option<LegacySha1>,
     issuer: DistinguishedName,
     subject: DistinguishedName,
     not_before: Timestamp,
@@ -204,11 +204,14 @@ impl ParsedCertificate {
         verify(key, algorithm, self.tbs(), self.signature()).map_err(SignatureError::Verify)
     }
 
-    /// Whether a signature over RSA and SHA-1 was made with the certificate's own key; nothing for any other signature,
-    /// which is verified elsewhere or, over SHA-1, not at all (rule C3).
+    /// Whether a signature over SHA-1 was made with the certificate's own key; nothing for any other signature, which is
+    /// verified elsewhere or, RSASSA-PSS over SHA-1, not at all (rule C3): the default back end lacks it.
     pub(crate) fn legacy_self_signature(&self) -> Option<bool> {
-        let key = self.public_key().ok().filter(|_| self.0.rsa_sha1)?;
-        Some(verify_legacy_rsa_sha1(key, self.tbs(), self.signature()).is_ok())
+        let (legacy, key) = (self.0.legacy?, self.public_key().ok()?);
+        match legacy.fits(key.kind()) {
+            true if legacy == LegacySha1::Pss => None,
+            fits => Some(fits && verify_legacy_sha1(key, self.tbs(), self.signature()).is_ok()),
+        }
     }
 }
 
@@ -329,7 +332,7 @@ fn read(octets: &[u8]) -> Result<Facts, CertificateError> {
         version,
         serial,
         signature_algorithm: read_algorithm(algorithm),
-        rsa_sha1: is_rsa_sha1(algorithm),
+        legacy: LegacySha1::read(algorithm),
         issuer,
         subject,
         not_before,

@@ -4,7 +4,7 @@ use const_oid::ObjectIdentifier;
 
 use super::der::{self, DerError, Reader, Writer, tag};
 use super::oid;
-use crate::keys::SignatureAlgorithm;
+use crate::keys::{KeyKind, SignatureAlgorithm};
 
 /// Why a signature algorithm is not accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -81,10 +81,7 @@ pub(crate) fn write_algorithm(writer: &mut Writer, algorithm: SignatureAlgorithm
 /// Reads a whole `AlgorithmIdentifier`.
 pub(crate) fn read_algorithm(octets: &[u8]) -> Result<SignatureAlgorithm, SignatureAlgorithmError> {
     use SignatureAlgorithm as S;
-    let mut reader = Reader::new(der::single(octets, tag::SEQUENCE)?.content);
-    let kind = der::object_identifier(reader.expect(tag::OBJECT_IDENTIFIER)?.content)?;
-    let parameters = if reader.is_empty() { None } else { Some(reader.any()?.raw) };
-    reader.end()?;
+    let (kind, parameters) = split(octets)?;
     let weak = |hash| Err(SignatureAlgorithmError::Weak { hash });
     let (algorithm, null_allowed) = match kind {
         oid::SHA256_WITH_RSA => (S::RsaPkcs1Sha256, true),
@@ -107,11 +104,51 @@ pub(crate) fn read_algorithm(octets: &[u8]) -> Result<SignatureAlgorithm, Signat
     }
 }
 
-/// Whether a whole `AlgorithmIdentifier` is sha1WithRSAEncryption (RFC 3279 section 2.2.1), in one of its two forms.
-pub(crate) fn is_rsa_sha1(octets: &[u8]) -> bool {
-    let with_null = der::encode(|w| w.nested(tag::SEQUENCE, |w| with_null(w, &oid::SHA1_WITH_RSA)));
-    let without = der::encode(|w| w.nested(tag::SEQUENCE, |w| w.oid(&oid::SHA1_WITH_RSA)));
-    octets == with_null || octets == without
+/// How a signature over SHA-1 was made, which only a root's own may be (rule C3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LegacySha1 {
+    /// sha1WithRSAEncryption (RFC 3279 section 2.2.1).
+    Pkcs1,
+    /// RSASSA-PSS (RFC 4055), which means SHA-1 where it says nothing else.
+    Pss,
+    /// ecdsa-with-SHA1 (RFC 3279 section 2.2.3).
+    Ecdsa,
+    /// By no kind of key that is supported.
+    Other,
+}
+
+impl LegacySha1 {
+    /// Reads a whole `AlgorithmIdentifier`; nothing for any other than SHA-1.
+    pub(crate) fn read(octets: &[u8]) -> Option<Self> {
+        match read_algorithm(octets) {
+            Err(SignatureAlgorithmError::Weak { hash: WeakHash::Sha1 }) => {}
+            _ => return None,
+        }
+        Some(match split(octets).ok()?.0 {
+            oid::SHA1_WITH_RSA => Self::Pkcs1,
+            oid::RSA_PSS => Self::Pss,
+            oid::ECDSA_WITH_SHA1 => Self::Ecdsa,
+            _ => Self::Other,
+        })
+    }
+
+    /// Whether a key can have signed so.
+    pub(crate) fn fits(self, kind: KeyKind) -> bool {
+        match kind {
+            KeyKind::Rsa { .. } => matches!(self, Self::Pkcs1 | Self::Pss),
+            KeyKind::P256 | KeyKind::P384 | KeyKind::P521 => self == Self::Ecdsa,
+            KeyKind::Ed25519 => false,
+        }
+    }
+}
+
+/// The object identifier and the parameters of a whole `AlgorithmIdentifier`.
+fn split(octets: &[u8]) -> Result<(ObjectIdentifier, Option<&[u8]>), DerError> {
+    let mut reader = Reader::new(der::single(octets, tag::SEQUENCE)?.content);
+    let kind = der::object_identifier(reader.expect(tag::OBJECT_IDENTIFIER)?.content)?;
+    let parameters = if reader.is_empty() { None } else { Some(reader.any()?.raw) };
+    reader.end()?;
+    Ok((kind, parameters))
 }
 
 /// RSASSA-PSS only in the three forms that are written here; without parameters it means SHA-1.

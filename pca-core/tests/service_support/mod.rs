@@ -7,20 +7,25 @@ pub mod yielding;
 use std::path::Path;
 use std::sync::Arc;
 
-use pca_core::domain::ca::{EnableByCreating, EnabledCa, Ending, Foreseen, Lifetime, Preview, ResetCa, RevokeCa};
+use pca_core::domain::ca::{
+    EnableByCreating, EnableByUpload, EnabledCa, Ending, Foreseen, Lifetime, Preview, ResetCa, RevokeCa,
+};
 use pca_core::domain::certificate::IssueCertificate;
 use pca_core::domain::enterprise::FoundEnterprise;
 use pca_core::domain::event::{Addresses, Money};
 use pca_core::domain::order::{BuyQuota, BuyRoot, RootBought, ServiceTerm};
 use pca_core::domain::policy::{Policy, VerifyAfterSigning};
 use pca_core::domain::quota::AssignQuota;
+use pca_core::domain::testing::sign;
 use pca_core::domain::{CaId, Command, Event};
-use pca_core::keys::{Algorithm, Family};
+use pca_core::keys::{Algorithm, Family, PrivateKey};
 use pca_core::log::{EventData as _, Position, Recorded, Verifier};
 use pca_core::ports::{EventStore, KeyStore};
 use pca_core::projection::DomainVerifier;
 use pca_core::service::{Call, Done, Error, OneAdministrator, Parts, Pca, Recorder, blocking};
-use pca_core::x509::SubjectFields;
+use pca_core::x509::{
+    CaCertificate, CommonName, ParsedCertificate, SerialNumber, SubjectFields, Validity, assemble, check_upload,
+};
 use pca_store_file::{FileEventStore, FileKeyStore, FileKeyStoreOptions, Options};
 use pca_store_memory::{MemoryEventStore, MemoryKeyStore};
 use pca_store_testkit::fakes::{FakeClock, FakeKeyStore, InterruptedStore, SeededEntropy};
@@ -288,6 +293,32 @@ pub fn enable(ca: &CaId, name: &str) -> EnableByCreating {
         path_length: None,
         addresses: Addresses::default(),
     }
+}
+
+/// An upload for a CA: a root's own certificate, or one that the root's key signed.
+pub fn upload(
+    site: &Site,
+    ca: &CaId,
+    issuer: Option<(&PrivateKey, &[u8])>,
+    key: &PrivateKey,
+    name: &str,
+) -> EnableByUpload {
+    let subject = SubjectFields::common(name).to_name(CommonName::Required).unwrap();
+    let validity = Validity::for_years(site.pca.unblocked().now(), 2).unwrap();
+    let path_length = issuer.map(|_| 0);
+    let serial = SerialNumber::from_random([u8::try_from(name.len()).unwrap(); 10]);
+    let certificate = CaCertificate { serial, validity, subject: &subject, public_key: key.public_key(), path_length };
+    let (tbs, signer) = match issuer {
+        None => (certificate.root_tbs(), key),
+        Some((signer, issuer)) => {
+            let issuer = ParsedCertificate::from_der(issuer).unwrap().as_issuer().unwrap();
+            (certificate.intermediate_tbs(&issuer, &Default::default()), signer)
+        }
+    };
+    let (signature, algorithm) = sign(signer, &tbs);
+    let der = assemble(&tbs, algorithm, &signature);
+    let upload = check_upload(&der, key.pkcs8_der(), None).unwrap();
+    EnableByUpload { ca: ca.clone(), upload, accepted: Vec::new(), addresses: Addresses::default(), carried_crl: None }
 }
 
 pub fn server(ca: &CaId, name: &str) -> IssueCertificate {

@@ -1,5 +1,6 @@
 //! The keys of certificate authorities: one file each, encrypted PKCS#8 directly under the store's passphrase, so that
-//! `openssl pkey -in key_….pem` reads it.
+//! `openssl pkey -in key_….pem` reads it. A key that was imported has the line `imported` before its block: text outside
+//! of blocks is comment to every reader of PEM (RFC 7468 section 2), and stands or falls with the file.
 //!
 //! **Changing the passphrase** writes every key anew beside its file (`key_….pem.next-2`), then a header beside the
 //! header (`store.next`); from here the old and the new passphrase both open the store. Then the new header takes the
@@ -24,6 +25,17 @@ use super::header::{Header, MasterKey, check_passphrase, draw, draw_master};
 
 const HEADER: &str = "store";
 const NEXT_HEADER: &str = "store.next";
+/// What stands before the block of a key that was imported.
+const IMPORTED: &str = "imported\n";
+
+/// Where a key of a certificate authority comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// It was made here.
+    Made,
+    /// It was brought: it answers no request to make one.
+    Imported,
+}
 
 /// What is known of the keys of certificate authorities without asking the disk. Its lock is never held for long, so that
 /// signing does not wait for a key derivation.
@@ -34,7 +46,20 @@ pub(super) struct Known(RwLock<HashMap<KeyId, Authority>>);
 struct Authority {
     created: SystemTime,
     /// The parsed key, from its first use on.
-    signer: Option<Arc<dyn Signer>>,
+    parsed: Option<Parsed>,
+}
+
+/// A key that was read.
+#[derive(Clone)]
+pub(super) struct Parsed {
+    pub(super) signer: Arc<dyn Signer>,
+    pub(super) origin: Origin,
+}
+
+impl Parsed {
+    fn signer(&self) -> Arc<dyn Signer> {
+        Arc::clone(&self.signer)
+    }
 }
 
 impl Known {
@@ -43,13 +68,13 @@ impl Known {
     }
 
     pub(super) fn signer(&self, id: &KeyId) -> Option<Arc<dyn Signer>> {
-        self.read().get(id)?.signer.clone()
+        self.read().get(id)?.parsed.as_ref().map(Parsed::signer)
     }
 
     /// The signer of each request, where it is parsed already.
     pub(super) fn signers(&self, requests: &[SignRequest]) -> Vec<Option<Arc<dyn Signer>>> {
         let known = self.read();
-        requests.iter().map(|request| known.get(&request.key)?.signer.clone()).collect()
+        requests.iter().map(|request| known.get(&request.key)?.parsed.as_ref().map(Parsed::signer)).collect()
     }
 
     pub(super) fn ids(&self) -> Vec<KeyId> {
@@ -143,7 +168,7 @@ impl Authorities {
         for name in opened.disk.names()? {
             if let Some(id) = name.strip_suffix(".pem").and_then(|id| id.parse::<KeyId>().ok()) {
                 let created = opened.disk.modified(&name)?;
-                opened.known.write().insert(id, Authority { created, signer: None });
+                opened.known.write().insert(id, Authority { created, parsed: None });
             }
         }
         Ok((opened, master))
@@ -154,47 +179,59 @@ impl Authorities {
     }
 
     /// The parsed key; decrypted at first use.
-    pub(super) fn signer(&self, id: &KeyId) -> Result<Arc<dyn Signer>, KeyError> {
+    pub(super) fn parsed(&self, id: &KeyId) -> Result<Parsed, KeyError> {
         let known = self.known.read().get(id).cloned().ok_or_else(|| KeyError::Absent { id: id.clone() })?;
-        if let Some(signer) = known.signer {
-            return Ok(signer);
+        if let Some(parsed) = known.parsed {
+            return Ok(parsed);
         }
-        let signer = self.parse(id, &self.read(id)?)?;
-        self.keep(id, known.created, &signer);
-        Ok(signer)
+        let (key, origin) = self.read(id)?;
+        let parsed = Parsed { signer: self.parse(id, &key)?, origin };
+        self.keep(id, known.created, &parsed);
+        Ok(parsed)
     }
 
     /// Reads a key's file again, whatever is remembered of it.
-    pub(super) fn read(&self, id: &KeyId) -> Result<PrivateKey, KeyError> {
+    pub(super) fn read(&self, id: &KeyId) -> Result<(PrivateKey, Origin), KeyError> {
         // In between the two halves of a change, the newer file counts.
         let newer = self.disk.read(&next_name(id, self.generation))?;
         let file = match newer {
             Some(file) => file,
             None => self.disk.read(&name(id))?.ok_or_else(|| KeyError::Absent { id: id.clone() })?,
         };
-        PrivateKey::import(&file, Some(self.passphrase.expose_secret().as_bytes())).map_err(|error| match error {
-            ImportError::WrongPassphrase => KeyError::Damaged {
-                detail: format!("{} does not open under the store's passphrase", self.disk.path(&name(id)).display()),
-            },
-            error => KeyError::Damaged { detail: format!("{}: {error}", self.disk.path(&name(id)).display()) },
-        })
+        let damaged =
+            |why: String| KeyError::Damaged { detail: format!("{}{why}", self.disk.path(&name(id)).display()) };
+        let (block, origin) = match file.strip_prefix(IMPORTED.as_bytes()) {
+            Some(block) => (block, Origin::Imported),
+            None => (file.as_slice(), Origin::Made),
+        };
+        // Nothing but a whole mark may stand before the block: half a mark is damage, and not a key that was made here.
+        if !block.starts_with(b"-----BEGIN ") {
+            return Err(damaged(": it does not begin with a key".into()));
+        }
+        let key = PrivateKey::import(block, Some(self.passphrase.expose_secret().as_bytes())).map_err(|error| {
+            damaged(match error {
+                ImportError::WrongPassphrase => " does not open under the store's passphrase".into(),
+                error => format!(": {error}"),
+            })
+        })?;
+        Ok((key, origin))
     }
 
-    /// Takes in a key, unless one is there; then the answer is the public half of the one that is there.
-    pub(super) fn insert(&self, id: &KeyId, key: &PrivateKey) -> Result<PublicKey, KeyError> {
+    /// Takes in a key, unless one is there; the answer is the one that is there now.
+    pub(super) fn insert(&self, id: &KeyId, key: &PrivateKey, origin: Origin) -> Result<Parsed, KeyError> {
         if self.known.contains(id) {
-            return Ok(self.signer(id)?.public_key().clone());
+            return self.parsed(id);
         }
         if self.pending.is_some() {
             return Err(KeyError::PassphraseChangeUnfinished);
         }
         self.usable()?;
-        let signer = self.parse(id, key)?;
-        let pem = self.encrypt(key, &self.passphrase)?;
-        self.disk.write(&name(id), pem.as_bytes(), None)?;
+        let parsed = Parsed { signer: self.parse(id, key)?, origin };
+        let file = self.encrypt(key, origin, &self.passphrase)?;
+        self.disk.write(&name(id), file.as_bytes(), None)?;
         let created = self.disk.modified(&name(id))?;
-        self.keep(id, created, &signer);
-        Ok(key.public_key().clone())
+        self.keep(id, created, &parsed);
+        Ok(parsed)
     }
 
     /// Ends a key; an absent one is success. Every file of it ends, also what an interrupted change of the passphrase or
@@ -205,7 +242,7 @@ impl Authorities {
             None => false,
             Some(known) => {
                 // First no more signatures, then no more key.
-                known.signer = None;
+                known.parsed = None;
                 true
             }
         };
@@ -232,8 +269,9 @@ impl Authorities {
         let generation = self.generation.max(self.pending.unwrap_or_default()).saturating_add(1);
         let keys: Vec<_> = self.known.read().iter().map(|(id, known)| (id.clone(), known.created)).collect();
         for (id, created) in keys {
-            let pem = self.encrypt(&self.read(&id)?, &new)?;
-            self.disk.write(&next_name(&id, generation), pem.as_bytes(), Some(created))?;
+            let (key, origin) = self.read(&id)?;
+            let file = self.encrypt(&key, origin, &new)?;
+            self.disk.write(&next_name(&id, generation), file.as_bytes(), Some(created))?;
         }
         let header = Header::wrap(master, &new, generation, self.log2_cost)?;
         // From here on, what is on the disk is only known again when this succeeds: a write that fails may have been done.
@@ -284,18 +322,24 @@ impl Authorities {
         self.backend.signer(key).map_err(|error| KeyError::Damaged { detail: format!("key {id}: {error}") })
     }
 
-    fn encrypt(&self, key: &PrivateKey, passphrase: &SecretString) -> Result<String, KeyError> {
+    /// A key's file.
+    fn encrypt(&self, key: &PrivateKey, origin: Origin, passphrase: &SecretString) -> Result<String, KeyError> {
         let encryption = Encryption {
             derivation: KeyDerivation::Scrypt { log2_cost: self.log2_cost },
             salt: draw()?,
             initialization_vector: draw()?,
         };
-        key.to_encrypted_pkcs8_pem(passphrase.expose_secret().as_bytes(), &encryption)
-            .map_err(|error| KeyError::Backend { detail: error.to_string() })
+        let block = key
+            .to_encrypted_pkcs8_pem(passphrase.expose_secret().as_bytes(), &encryption)
+            .map_err(|error| KeyError::Backend { detail: error.to_string() })?;
+        Ok(match origin {
+            Origin::Made => block,
+            Origin::Imported => format!("{IMPORTED}{block}"),
+        })
     }
 
-    fn keep(&self, id: &KeyId, created: SystemTime, signer: &Arc<dyn Signer>) {
-        self.known.write().insert(id.clone(), Authority { created, signer: Some(Arc::clone(signer)) });
+    fn keep(&self, id: &KeyId, created: SystemTime, parsed: &Parsed) {
+        self.known.write().insert(id.clone(), Authority { created, parsed: Some(parsed.clone()) });
     }
 }
 

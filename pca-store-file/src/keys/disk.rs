@@ -41,9 +41,9 @@ impl Disk {
             .map_err(|error| self.failed("closing to others", "", &error))?;
         // Each level that was made is an entry of the one above.
         for above in self.directory.ancestors().skip(1).take(missing.max(1)) {
-            let above = if above.as_os_str().is_empty() { std::path::Path::new(".") } else { above };
-            fs::File::open(above)
-                .and_then(|directory| directory.sync_all())
+            let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
+            self.step()
+                .and_then(|()| self.sync_directory(above))
                 .map_err(|error| self.failed("syncing above", "", &error))?;
         }
         Ok(())
@@ -139,7 +139,14 @@ impl Disk {
 
     /// Makes what was created, renamed and removed in the directory durable.
     pub(super) fn sync(&self) -> io::Result<()> {
-        if cfg!(unix) { File::open(&self.directory)?.sync_all() } else { Ok(()) }
+        self.sync_directory(&self.directory)
+    }
+
+    #[cfg_attr(not(test), expect(clippy::unused_self, reason = "tests want to know what was synced"))]
+    fn sync_directory(&self, directory: &Path) -> io::Result<()> {
+        #[cfg(test)]
+        self.crash.note_synced(directory);
+        if cfg!(unix) { File::open(directory)?.sync_all() } else { Ok(()) }
     }
 
     pub(super) fn failed(&self, what: &str, name: &str, error: &io::Error) -> KeyError {
@@ -189,30 +196,60 @@ fn wipe(mut file: &File) -> io::Result<()> {
 pub(super) mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use std::sync::Mutex;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
 
-    /// Lets every operation fail from a chosen one on, as if the process had died.
+    /// Lets every operation fail from a chosen one on, as if the process had died; remembers what directories were synced.
     #[derive(Debug)]
-    pub(in super::super) struct Crash(AtomicUsize);
+    pub(in super::super) struct Crash {
+        left: AtomicUsize,
+        synced: Mutex<Vec<PathBuf>>,
+    }
 
     impl Default for Crash {
         fn default() -> Self {
-            Self(AtomicUsize::new(usize::MAX))
+            Self { left: AtomicUsize::new(usize::MAX), synced: Mutex::default() }
         }
     }
 
     impl Crash {
         pub(super) fn set(&self, step: usize) {
-            self.0.store(step, Ordering::SeqCst);
+            self.left.store(step, Ordering::SeqCst);
         }
 
         pub(super) fn step(&self) -> io::Result<()> {
-            match self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)) {
+            match self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)) {
                 Ok(_) => Ok(()),
                 Err(_) => Err(io::Error::other("the process died here")),
             }
+        }
+
+        pub(super) fn note_synced(&self, directory: &Path) {
+            self.synced.lock().unwrap().push(directory.to_owned());
+        }
+    }
+
+    /// A key store whose directory is lost has lost its keys: its entry above is durable before anything is in it.
+    #[test]
+    fn every_directory_that_is_made_is_synced_in_the_one_above() {
+        let top = tempfile::tempdir().unwrap();
+        let top = top.path();
+        for (directory, above) in [
+            ("keys", vec![top.to_owned()]),
+            ("a/b/keys", vec![top.join("a/b"), top.join("a"), top.to_owned()]),
+            // It is there: perhaps since a moment ago, by one who died before the sync.
+            ("a/b/keys", vec![top.join("a/b")]),
+        ] {
+            let disk = Disk::new(&top.join(directory));
+            disk.create().unwrap();
+            assert_eq!(*disk.crash.synced.lock().unwrap(), above, "{directory}");
+        }
+        for step in 0..2 {
+            let disk = Disk::new(&top.join(format!("c{step}/keys")));
+            disk.crash_at(step);
+            assert!(matches!(disk.create(), Err(KeyError::Backend { .. })), "a sync that fails is told");
         }
     }
 

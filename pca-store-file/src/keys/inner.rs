@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use pca_core::keys::software::{Backend, Signer, SoftwareError};
 use pca_core::keys::{Algorithm, KeyError, KeyId, KeyRequest, PrivateKey, PublicKey, SignRequest};
 
-use super::authority::{Authorities, Known, expect_kind};
+use super::authority::{Authorities, Known, Origin, Parsed, expect_kind};
 use super::batches::{self, Index};
 use super::disk::Disk;
 use super::header::MasterKey;
@@ -36,7 +36,7 @@ impl Inner {
         if self.known.contains(id) {
             return match self.known.signer(id) {
                 Some(signer) => Ok(signer),
-                None => lock(&self.authorities).signer(id),
+                None => Ok(lock(&self.authorities).parsed(id)?.signer),
             };
         }
         let key = self.read_holder(id)?;
@@ -62,24 +62,28 @@ impl Inner {
 
     pub(super) fn make_authority(&self, request: &KeyRequest) -> Result<PublicKey, KeyError> {
         let id = &request.id;
-        let kind = request.algorithm.into();
-        if self.known.contains(id) {
-            return expect_kind(id, self.load(id)?.public_key().clone(), kind);
+        let there = if self.known.contains(id) {
+            lock(&self.authorities).parsed(id)?
+        } else {
+            let key = self.make(request.algorithm)?;
+            self.keep_authority(id, &key, Origin::Made)?
+        };
+        match there.origin {
+            Origin::Made => expect_kind(id, there.signer.public_key().clone(), request.algorithm.into()),
+            Origin::Imported => Err(KeyError::IdTaken { id: id.clone() }),
         }
-        let key = self.make(request.algorithm)?;
-        expect_kind(id, self.keep_authority(id, &key)?, kind)
     }
 
     pub(super) fn import_authority(&self, id: &KeyId, key: &PrivateKey) -> Result<PublicKey, KeyError> {
-        let there = self.keep_authority(id, key)?;
+        let there = self.keep_authority(id, key, Origin::Imported)?.signer.public_key().clone();
         if there == *key.public_key() { Ok(there) } else { Err(KeyError::IdTaken { id: id.clone() }) }
     }
 
-    pub(super) fn keep_authority(&self, id: &KeyId, key: &PrivateKey) -> Result<PublicKey, KeyError> {
+    fn keep_authority(&self, id: &KeyId, key: &PrivateKey, origin: Origin) -> Result<Parsed, KeyError> {
         if self.index().get(&id_octets(id)).is_some() {
             return Err(KeyError::IdTaken { id: id.clone() });
         }
-        lock(&self.authorities).insert(id, key)
+        lock(&self.authorities).insert(id, key, origin)
     }
 
     pub(super) fn destroy_authority(&self, id: &KeyId) -> Result<(), KeyError> {
@@ -88,9 +92,9 @@ impl Inner {
 
     pub(super) fn check_authority(&self, id: &KeyId) -> Result<(), KeyError> {
         let authorities = lock(&self.authorities);
-        let key = authorities.read(id)?;
-        let signer = authorities.signer(id)?;
-        if signer.public_key() == key.public_key() {
+        let (key, origin) = authorities.read(id)?;
+        let parsed = authorities.parsed(id)?;
+        if parsed.signer.public_key() == key.public_key() && parsed.origin == origin {
             return Ok(());
         }
         Err(KeyError::Damaged { detail: format!("key {id} is another one on the disk than in use") })

@@ -118,7 +118,9 @@ fn files_are_private_and_openssl_reads_the_keys_of_authorities() {
     let path = directory.path().join("keys");
     let store = FileKeyStore::create(&path, secret(OLD), FileKeyStoreOptions::default()).unwrap();
     make(&store, 1, KeyUse::Holder).unwrap();
-    let public = make(&store, 0, KeyUse::CertificateAuthority).unwrap();
+    let made = make(&store, 0, KeyUse::CertificateAuthority).unwrap();
+    let brought = default_backend().generate(Algorithm::EcdsaP384).unwrap();
+    let brought = block_on(store.import(&id(2), brought)).unwrap();
     drop(store);
     #[cfg(unix)]
     {
@@ -129,16 +131,17 @@ fn files_are_private_and_openssl_reads_the_keys_of_authorities() {
             assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{entry:?}");
         }
     }
-    let file = path.join(format!("{}.pem", id(0)));
     let pass = format!("pass:{OLD}");
-    let judged = Command::new("openssl")
-        .args(["pkey", "-pubout", "-outform", "DER", "-passin", &pass, "-in"])
-        .arg(&file)
-        .output();
-    match judged {
-        Ok(output) => assert_eq!(output.stdout, public.spki_der(), "{}", String::from_utf8_lossy(&output.stderr)),
-        Err(_) if std::env::var("CI").as_deref() != Ok("true") => eprintln!("SKIPPED: openssl is not installed"),
-        Err(error) => panic!("openssl: {error}"),
+    for (number, public) in [(0, made), (2, brought)] {
+        let judged = Command::new("openssl")
+            .args(["pkey", "-pubout", "-outform", "DER", "-passin", &pass, "-in"])
+            .arg(path.join(format!("{}.pem", id(number))))
+            .output();
+        match judged {
+            Ok(output) => assert_eq!(output.stdout, public.spki_der(), "{}", String::from_utf8_lossy(&output.stderr)),
+            Err(_) if std::env::var("CI").as_deref() != Ok("true") => eprintln!("SKIPPED: openssl is not installed"),
+            Err(error) => panic!("openssl: {error}"),
+        }
     }
 }
 
@@ -391,6 +394,59 @@ fn after_a_crash_at_any_step_of_changing_the_passphrase_one_of_the_two_opens_eve
         assert!(names.iter().all(|name| !name.contains("next") && !name.ends_with(".tmp")), "{step}: {names:?}");
     }
     panic!("a change takes fewer steps");
+}
+
+#[test]
+fn an_imported_key_stays_marked_whatever_becomes_of_a_change_of_the_passphrase() {
+    let brought = default_backend().generate(Algorithm::EcdsaP256).unwrap();
+    let is_marked = |store: &FileKeyStore| {
+        let taken = Err(KeyError::IdTaken { id: id(0) });
+        assert_eq!(make(store, 0, KeyUse::CertificateAuthority), taken);
+        assert_eq!(block_on(store.import(&id(0), brought.clone())).as_ref(), Ok(brought.public_key()));
+        signs(store, 0, brought.public_key());
+        assert_eq!(block_on(store.check_all()).unwrap().faults, vec![]);
+    };
+    for step in 0..200 {
+        let (directory, store) = new_store();
+        block_on(store.import(&id(0), brought.clone())).unwrap();
+        is_marked(&store);
+        store.inner.disk.crash_at(step);
+        let outcome = block_on(store.change_passphrase(secret(NEW)));
+        drop(store);
+        for passphrase in [OLD, NEW] {
+            let Ok(store) = open(&directory, passphrase) else { continue };
+            is_marked(&store);
+        }
+        if outcome.is_ok() {
+            is_marked(&open(&directory, NEW).unwrap());
+            return;
+        }
+    }
+    panic!("a change takes fewer steps");
+}
+
+#[test]
+fn a_damaged_mark_of_an_import_makes_no_key_that_was_made_here() {
+    let (directory, store) = new_store();
+    block_on(store.import(&id(0), default_backend().generate(Algorithm::EcdsaP256).unwrap())).unwrap();
+    let file = directory.path().join(format!("{}.pem", id(0)));
+    let whole = fs::read(&file).unwrap();
+    assert!(whole.starts_with(b"imported\n-----BEGIN ENCRYPTED PRIVATE KEY-----\n"));
+    drop(store);
+    let damaged = |image: &[u8]| {
+        fs::write(&file, image).unwrap();
+        let store = open(&directory, OLD).unwrap();
+        let outcome = make(&store, 0, KeyUse::CertificateAuthority);
+        assert!(matches!(outcome, Err(KeyError::Damaged { .. })), "{outcome:?}");
+    };
+    for at in 0.."imported\n".len() {
+        let mut flipped = whole.clone();
+        flipped[at] ^= 1;
+        damaged(&flipped);
+        if at > 0 {
+            damaged(&whole[at..]);
+        }
+    }
 }
 
 #[test]

@@ -34,6 +34,7 @@ struct Kept {
     public: PublicKey,
     private: Option<PrivateKey>,
     key_use: KeyUse,
+    imported: bool,
 }
 
 impl FakeKeyStore {
@@ -75,12 +76,14 @@ impl FakeKeyStore {
     fn make(&self, request: &KeyRequest) -> Result<PublicKey, KeyError> {
         let mut shared = self.working()?;
         if let Some(kept) = shared.keys.get(&request.id) {
-            let same = kept.public.algorithm() == Some(request.algorithm) && kept.key_use == request.key_use;
+            let made = !kept.imported && kept.key_use == request.key_use;
+            let same = made && kept.public.algorithm() == Some(request.algorithm);
             return if same { Ok(kept.public.clone()) } else { Err(KeyError::IdTaken { id: request.id.clone() }) };
         }
         let unsupported = KeyError::Unsupported { algorithm: request.algorithm };
         let (public, private) = derived(&request.id, request.algorithm).ok_or(unsupported)?;
-        shared.keys.insert(request.id.clone(), Kept { public: public.clone(), private, key_use: request.key_use });
+        let kept = Kept { public: public.clone(), private, key_use: request.key_use, imported: false };
+        shared.keys.insert(request.id.clone(), kept);
         Ok(public)
     }
 
@@ -106,11 +109,11 @@ impl KeyStore for FakeKeyStore {
         let mut shared = self.working()?;
         let public = key.public_key().clone();
         match shared.keys.get(id) {
-            Some(kept) if kept.public == public => Ok(public),
+            Some(kept) if kept.public == public && kept.key_use == KeyUse::CertificateAuthority => Ok(public),
             Some(_) => Err(KeyError::IdTaken { id: id.clone() }),
             None => {
-                let kept = Kept { public: public.clone(), private: Some(key), key_use: KeyUse::CertificateAuthority };
-                shared.keys.insert(id.clone(), kept);
+                let (private, key_use) = (Some(key), KeyUse::CertificateAuthority);
+                shared.keys.insert(id.clone(), Kept { public: public.clone(), private, key_use, imported: true });
                 Ok(public)
             }
         }

@@ -24,6 +24,10 @@ pub enum Fault {
     ReplacesOnConflict,
     /// Replaces a key by an import.
     ImportOverwrites,
+    /// Answers a key that was imported when asked to make one.
+    AnswersImports,
+    /// Opens without knowing which keys were imported.
+    ForgetsImports,
     /// One signature in forty has a wrong bit.
     GarblesSignatures,
     /// Signs as the key can, whatever was asked.
@@ -50,10 +54,12 @@ pub enum Fault {
 
 impl Fault {
     /// Every fault, and the rule by which the suite catches it.
-    pub const ALL: [(Self, Rule); 14] = [
+    pub const ALL: [(Self, Rule); 16] = [
         (Self::NewKeyOnRepeat, Rule::GenerateRepeats),
         (Self::ReplacesOnConflict, Rule::IdTaken),
         (Self::ImportOverwrites, Rule::ImportRepeats),
+        (Self::AnswersImports, Rule::ImportStays),
+        (Self::ForgetsImports, Rule::Durable),
         (Self::GarblesSignatures, Rule::InOrder),
         (Self::SignsAnyhow, Rule::AlgorithmMismatch),
         (Self::MakesUpKeys, Rule::Absent),
@@ -73,6 +79,7 @@ impl Fault {
 pub struct Broken<S> {
     sound: S,
     fault: Fault,
+    reopened: bool,
     signed: AtomicUsize,
     made: Mutex<Vec<KeyId>>,
     destroyed: Mutex<Vec<KeyId>>,
@@ -85,6 +92,7 @@ impl<S: KeyStore> Broken<S> {
         Self {
             sound,
             fault,
+            reopened: false,
             signed: AtomicUsize::new(0),
             made: Mutex::default(),
             destroyed: Mutex::default(),
@@ -94,7 +102,8 @@ impl<S: KeyStore> Broken<S> {
 
     /// What opening it again makes of it.
     #[must_use]
-    pub fn reopened(self) -> Self {
+    pub fn reopened(mut self) -> Self {
+        self.reopened = true;
         match self.fault {
             Fault::ForgetsAll => {
                 for entry in block_on(self.sound.list()).unwrap_or_default() {
@@ -118,19 +127,17 @@ impl<S: KeyStore> Broken<S> {
                 self.sound.destroy(&request.id).await?;
                 self.sound.generate(core::slice::from_ref(request)).await
             }
-            (Fault::ExportsAuthorities, KeyUse::CertificateAuthority) => {
-                let there = self.sound.public_key(&request.id).await;
-                if there.is_err() {
-                    let key = default_backend().generate(request.algorithm);
-                    let key = key.map_err(|error| KeyError::Backend { detail: error.to_string() })?;
-                    guard(&self.handed).insert(request.id.clone(), key.clone());
-                    self.sound.import(&request.id, key).await?;
-                }
-                self.sound.generate(core::slice::from_ref(request)).await
-            }
+            (Fault::ExportsAuthorities, KeyUse::CertificateAuthority) => return self.hand_out(request).await,
             _ => self.sound.generate(core::slice::from_ref(request)).await,
         };
         match answer.into_iter().next().unwrap_or(Err(KeyError::Closed)) {
+            Err(KeyError::IdTaken { id }) if self.answers_imports() => {
+                let there = self.sound.public_key(&id).await?;
+                let is_authority = matches!(self.sound.export(&id).await, Err(KeyError::NotExportable { .. }));
+                let of_use = is_authority == (request.key_use == KeyUse::CertificateAuthority);
+                let fits = of_use && there.algorithm() == Some(request.algorithm);
+                if fits { Ok(there) } else { Err(KeyError::IdTaken { id }) }
+            }
             Err(KeyError::IdTaken { id }) if self.fault == Fault::ReplacesOnConflict => {
                 self.sound.destroy(&id).await?;
                 let answer = self.sound.generate(core::slice::from_ref(request)).await;
@@ -144,6 +151,26 @@ impl<S: KeyStore> Broken<S> {
                 answer
             }
         }
+    }
+
+    /// Makes a key of a certificate authority in a way that lets it be handed out.
+    async fn hand_out(&self, request: &KeyRequest) -> Result<PublicKey, KeyError> {
+        let handed = guard(&self.handed).get(&request.id).map(|key| key.public_key().clone());
+        match handed {
+            Some(public) if public.algorithm() == Some(request.algorithm) => Ok(public),
+            Some(_) => Err(KeyError::IdTaken { id: request.id.clone() }),
+            None => {
+                let key = default_backend().generate(request.algorithm);
+                let key = key.map_err(|error| KeyError::Backend { detail: error.to_string() })?;
+                let public = self.sound.import(&request.id, key.clone()).await?;
+                guard(&self.handed).insert(request.id.clone(), key);
+                Ok(public)
+            }
+        }
+    }
+
+    fn answers_imports(&self) -> bool {
+        self.fault == Fault::AnswersImports || self.fault == Fault::ForgetsImports && self.reopened
     }
 }
 

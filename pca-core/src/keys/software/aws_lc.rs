@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use aws_lc_rs::digest as lc_digest;
 use aws_lc_rs::encoding::{AsBigEndian, AsDer, EcPrivateKeyBin, Pkcs8V1Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
@@ -151,6 +152,20 @@ fn generate_ed25519() -> Result<PrivateKey, SoftwareError> {
 pub(super) fn verify_legacy_rsa_sha1(key: &PublicKey, message: &[u8], signature: &[u8]) -> Result<(), VerifyError> {
     UnparsedPublicKey::new(&lc::RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY, key.raw())
         .verify(message, signature)
+        .map_err(|_| VerifyError::Invalid)
+}
+
+/// Verifies ECDSA over a digest that has the length of the one that the key's own algorithm has.
+pub(super) fn verify_legacy_ecdsa(key: &PublicKey, digest: &[u8], signature: &[u8]) -> Result<(), VerifyError> {
+    let length_of = match key.kind() {
+        KeyKind::P256 => &lc_digest::SHA256,
+        KeyKind::P384 => &lc_digest::SHA384,
+        KeyKind::P521 => &lc_digest::SHA512,
+        KeyKind::Rsa { .. } | KeyKind::Ed25519 => return Err(VerifyError::Invalid),
+    };
+    let verification = verification(key.kind(), key.signature_algorithm()).ok_or(VerifyError::Invalid)?;
+    lc_digest::Digest::import_less_safe(digest, length_of)
+        .and_then(|digest| UnparsedPublicKey::new(verification, key.raw()).verify_digest(&digest, signature))
         .map_err(|_| VerifyError::Invalid)
 }
 

@@ -10,6 +10,8 @@
 use core::fmt;
 use std::sync::Arc;
 
+use sha1::{Digest as _, Sha1};
+
 use super::{Algorithm, KeyKind, PrivateKey, PublicKey, Signature, SignatureAlgorithm};
 
 #[cfg(feature = "aws-lc")]
@@ -119,19 +121,31 @@ pub fn verify(
     default_backend().verify(key, algorithm, message, signature)
 }
 
-/// Verifies an RSA signature (PKCS#1 v1.5) over SHA-1 with the default back end. SHA-1 is broken: this only tells whether
-/// an old root's own signature is its own, which nobody relies on (rule C3). Nothing signs so.
+/// Verifies a signature over SHA-1, RSA (PKCS#1 v1.5) or ECDSA as the key is, with the default back end. SHA-1 is broken:
+/// this only tells whether an old root's own signature is its own, which nobody relies on (rule C3). Nothing signs so.
 ///
 /// # Errors
-/// [`VerifyError::Invalid`]; also for a key that is not RSA.
-pub(crate) fn verify_legacy_rsa_sha1(key: &PublicKey, message: &[u8], signature: &[u8]) -> Result<(), VerifyError> {
-    if !matches!(key.kind(), KeyKind::Rsa { .. }) {
-        return Err(VerifyError::Invalid);
-    }
+/// [`VerifyError::Invalid`]; also for a key of neither kind.
+pub(crate) fn verify_legacy_sha1(key: &PublicKey, message: &[u8], signature: &[u8]) -> Result<(), VerifyError> {
+    // ECDSA takes the leftmost bits of a digest as a number, as many as the curve's order has, or all if those are fewer
+    // (SEC 1 section 4.1.4): zeros before a short digest change nothing, and make it as long as the back ends expect.
+    let digest: [u8; 20] = Sha1::digest(message).into();
+    let widened = |octets: usize| [vec![0; octets.saturating_sub(digest.len())], digest.to_vec()].concat();
+    let widened = match key.kind() {
+        KeyKind::Rsa { .. } => None,
+        KeyKind::P256 => Some(widened(32)),
+        KeyKind::P384 => Some(widened(48)),
+        KeyKind::P521 => Some(widened(64)),
+        KeyKind::Ed25519 => return Err(VerifyError::Invalid),
+    };
     #[cfg(feature = "aws-lc")]
-    return aws_lc::verify_legacy_rsa_sha1(key, message, signature);
+    use aws_lc as backend;
     #[cfg(all(feature = "rustcrypto", not(feature = "aws-lc")))]
-    return rustcrypto::verify_legacy_rsa_sha1(key, message, signature);
+    use rustcrypto as backend;
+    match widened {
+        None => backend::verify_legacy_rsa_sha1(key, message, signature),
+        Some(digest) => backend::verify_legacy_ecdsa(key, &digest, signature),
+    }
 }
 
 /// What a back end could not do.

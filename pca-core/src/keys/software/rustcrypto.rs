@@ -212,6 +212,24 @@ pub(super) fn verify_legacy_rsa_sha1(key: &PublicKey, message: &[u8], signature:
     public.verify(Pkcs1v15Sign::new::<Sha1>(), &Sha1::digest(message), signature).map_err(invalid)
 }
 
+/// Verifies ECDSA over a digest that has the length of the one that the key's own algorithm has.
+#[cfg(not(feature = "aws-lc"))]
+pub(super) fn verify_legacy_ecdsa(key: &PublicKey, digest: &[u8], signature: &[u8]) -> Result<(), VerifyError> {
+    macro_rules! elliptic {
+        ($curve:ident) => {{
+            let key = $curve::ecdsa::VerifyingKey::from_sec1_bytes(key.raw()).map_err(invalid)?;
+            let signature = $curve::ecdsa::Signature::from_der(signature).map_err(invalid)?;
+            key.verify_prehash(digest, &signature).map_err(invalid)
+        }};
+    }
+    match key.kind() {
+        KeyKind::P256 => elliptic!(p256),
+        KeyKind::P384 => elliptic!(p384),
+        KeyKind::P521 => elliptic!(p521),
+        KeyKind::Rsa { .. } | KeyKind::Ed25519 => Err(VerifyError::Invalid),
+    }
+}
+
 fn generate_rsa(bits: usize) -> Result<PrivateKey, SoftwareError> {
     const FAILED: SoftwareError = SoftwareError::Failed { operation: "generating an RSA key" };
     let key = rsa::PrivateKey::new(&mut SysRng, bits).map_err(|_| FAILED)?;

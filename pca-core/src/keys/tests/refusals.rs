@@ -239,6 +239,23 @@ fn costly_derivations_are_refused_before_any_work() {
 }
 
 #[test]
+fn g4_at_most_64_pem_blocks_are_read() {
+    let plain = key(Algorithm::EcdsaP256).to_unencrypted_pkcs8_pem();
+    let certificate = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
+    for (certificates, read) in [(0, true), (63, true), (64, false), (15_000, false)] {
+        let before = format!("{}{}", certificate.repeat(certificates), *plain);
+        let after = format!("{}{}", *plain, certificate.repeat(certificates));
+        for file in [before, after] {
+            let told = PrivateKey::import(file.as_bytes(), None).map(|key| key.public_key().clone());
+            match read {
+                true => assert_eq!(told.as_ref(), Ok(key(Algorithm::EcdsaP256).public_key())),
+                false => assert_eq!(told, Err(ImportError::TooManyBlocks)),
+            }
+        }
+    }
+}
+
+#[test]
 fn what_is_no_key_is_told_what_it_is() {
     let import = |file: &[u8]| PrivateKey::import(file, None).unwrap_err();
     assert_eq!(import(b""), ImportError::NotAKey);

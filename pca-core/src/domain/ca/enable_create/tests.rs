@@ -140,6 +140,18 @@ fn c4_neither_case_nor_repeated_spaces_tell_names_apart() {
 }
 
 #[test]
+fn c4_no_form_of_unicode_tells_names_apart() {
+    let mut scene = Scene::new();
+    let (root, intermediate) = scene.buy_root(Family::Ecc);
+    scene.enable(&root, "Zürich ①");
+    for name in ["Zu\u{308}rich ①", "ZU\u{308}RICH 1", "Ｚürich\u{3000}1"] {
+        let refusal = scene.refused(&scene.enabling(&intermediate, name));
+        assert_eq!(scene.codes(&refusal), ["C4 name-taken"], "{name}");
+    }
+    scene.enable(&intermediate, "Zurich ①");
+}
+
+#[test]
 fn c5_validity_nests_or_is_clamped_when_asked_for() {
     let mut scene = Scene::new();
     let (root, intermediate) = scene.buy_root(Family::Ecc);

@@ -262,22 +262,39 @@ fn c3_warnings_pass_only_with_their_code() {
 
 #[test]
 fn c3_a_sha1_root_is_accepted_and_told() {
-    let own = key(Algorithm::Rsa2048, 1);
-    let mut odd = good_root(&own);
-    odd.algorithm = seq(&[&oid("1.2.840.113549.1.1.5"), &[5, 0]]);
-    let mut scene = Scene::new();
-    let (root, _) = scene.buy_root(Family::Rsa);
-    // Named SHA-1, and signed otherwise.
-    let refusal = scene.refused(&uploading(&root, &odd.sign(&own), &own));
-    assert_eq!(scene.codes(&refusal), ["C3 signature-wrong"]);
-    let Some(signature) = signed_with_sha1(&own, &odd.tbs()) else { return };
-    let certificate = seq(&[&odd.tbs(), &odd.algorithm, &forge::tlv(3, &[&[0], &signature[..]].concat())]);
-    let mut flipped = certificate.clone();
-    *flipped.last_mut().unwrap() ^= 1;
-    let refusal = scene.refused(&uploading(&root, &flipped, &own));
-    assert_eq!(scene.codes(&refusal), ["C3 signature-wrong"]);
-    let events = run(&mut scene, &uploading(&root, &certificate, &own)).unwrap();
-    assert_eq!(EnableByUpload::answer(&events).unwrap().warnings, ["sha1-self-signature"]);
+    let rsa = || seq(&[&oid("1.2.840.113549.1.1.5"), &[5, 0]]);
+    let ecdsa = || seq(&[&oid("1.2.840.10045.4.1")]);
+    for (algorithm, named, misnamed) in [
+        (Algorithm::Rsa2048, rsa(), ecdsa()),
+        (Algorithm::EcdsaP256, ecdsa(), rsa()),
+        (Algorithm::EcdsaP384, ecdsa(), seq(&[&oid("1.2.840.113549.1.1.10")])),
+        (Algorithm::EcdsaP521, ecdsa(), rsa()),
+    ] {
+        let own = key(algorithm, 1);
+        let mut odd = good_root(&own);
+        odd.algorithm = named;
+        let mut scene = Scene::new();
+        let (root, _) = scene.buy_root(algorithm.family());
+        let mut wrong = |certificate: &[u8]| {
+            let refusal = scene.refused(&uploading(&root, certificate, &own));
+            assert_eq!(scene.codes(&refusal), ["C3 signature-wrong"], "{algorithm}");
+        };
+        // Named SHA-1, and signed otherwise.
+        wrong(&odd.sign(&own));
+        let signed = |odd: &Forged, signature: &[u8]| {
+            seq(&[&odd.tbs(), &odd.algorithm, &forge::tlv(3, &[&[0], signature].concat())])
+        };
+        let Some(signature) = signed_with_sha1(&own, &odd.tbs()) else { return };
+        let certificate = signed(&odd, &signature);
+        let mut flipped = certificate.clone();
+        *flipped.last_mut().unwrap() ^= 1;
+        wrong(&flipped);
+        let mut misnaming = good_root(&own);
+        misnaming.algorithm = misnamed;
+        wrong(&signed(&misnaming, &signed_with_sha1(&own, &misnaming.tbs()).unwrap()));
+        let events = run(&mut scene, &uploading(&root, &certificate, &own)).unwrap();
+        assert_eq!(EnableByUpload::answer(&events).unwrap().warnings, ["sha1-self-signature"], "{algorithm}");
+    }
 }
 
 #[test]

@@ -480,6 +480,27 @@ fn i6_name_constraints_of_an_upload_are_kept() {
 }
 
 #[test]
+fn c6_an_upload_that_permits_names_permits_no_other_kind() {
+    let mut story = uploaded_root(|params| {
+        params.name_constraints = Some(rcgen::NameConstraints {
+            permitted_subtrees: vec![rcgen::GeneralSubtree::DnsName("oa.example".into())],
+            excluded_subtrees: Vec::new(),
+        });
+    });
+    let host = IssueCertificate::server(story.intermediate(), ["www.oa.example"]);
+    let clerk = IssueCertificate::client(story.intermediate(), "OA clerk");
+    let mut address = host.clone();
+    address.names.push(NameRequest::Ip("10.0.0.1".into()));
+    let mut mail = clerk.clone();
+    mail.names.push(NameRequest::Email("clerk@oa.example".into()));
+    assert_eq!(story.refused(&address), ["C6 name-constraint"]);
+    assert_eq!(story.refused(&mail), ["C6 name-constraint"]);
+    // The subject is measured by directory names only.
+    story.run(&host);
+    story.run(&clerk);
+}
+
+#[test]
 fn the_request_digest_tells_requests_apart() {
     let story = Story::issuing(1);
     let request = server(&story);
