@@ -1,0 +1,52 @@
+//! What one certificate costs after many were issued, against the first: one P-256 intermediate on the file store, in
+//! bulk, in slices.
+//!
+//! `cargo bench -p pca-benches --bench growth [-- CERTIFICATES [own]]`: 1,000,000 unless told otherwise, which wants
+//! some 2 GB of disk and some minutes.
+//!
+//! All certificates are for a few keys, whose requests were verified beforehand (a holder may have several certificates
+//! for one key, rule K2); with `own` each is for a key of its own, which makes one more stream of the log for each.
+//! These requests are made before their slice is timed.
+
+#![allow(clippy::print_stdout, clippy::as_conversions, missing_docs)]
+
+use pca_benches::{
+    Figure, asked_for, directory, issue_all, issue_one, measure, number, platform, request, resident, verified_csr,
+};
+use pca_core::keys::Algorithm;
+use pca_core::x509::VerifiedCsr;
+
+const SLICES: usize = 10;
+const FEW: usize = 64;
+
+fn main() {
+    let count = number().unwrap_or(1_000_000);
+    let slice = (count / SLICES).max(1);
+    let own = asked_for("own");
+    let directory = directory();
+    let (pca, ca) = platform(directory.path(), Algorithm::EcdsaP256);
+    let few = requests(FEW);
+    few.iter().for_each(|csr| issue_one(&pca, request(&ca, csr, 0)));
+    // Threads, caches and the log's first segment, which the first slice alone would pay for.
+    issue_all(&pca, few.iter().cycle().take(10_000).map(|csr| request(&ca, csr, 0)));
+    println!("{count} certificates, ECDSA P-256, {}; in this directory", if own { "a key each" } else { "64 keys" });
+    println!("{:>12} {:>14} {:>26} {:>14}", "issued", "durable/s", "us of processor time each", "memory, MiB");
+    let mut figures: Vec<Figure> = Vec::new();
+    for number in 0..SLICES {
+        let fresh = if own { requests(slice) } else { Vec::new() };
+        let csrs = if own { &fresh } else { &few };
+        let numbered = (number * slice..).zip(csrs.iter().cycle().take(slice));
+        let figure = measure(|| issue_all(&pca, numbered.map(|(number, csr)| request(&ca, csr, number))));
+        let (issued, memory) = ((number + 1) * slice, resident() >> 20);
+        println!("{issued:>12} {:>14.0} {:>26.2} {memory:>14}", figure.rate, figure.micros());
+        figures.push(figure);
+    }
+    if let [first, .., last] = figures.as_slice() {
+        let (rate, cost) = (last.rate / first.rate * 100.0, last.cost / first.cost * 100.0);
+        println!("last slice of the first: rate {rate:.0} %, processor time {cost:.0} %");
+    }
+}
+
+fn requests(count: usize) -> Vec<VerifiedCsr> {
+    (0..count).map(|_| verified_csr(Algorithm::EcdsaP256)).collect()
+}
