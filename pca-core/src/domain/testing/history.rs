@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::keys::{Algorithm, Family, KeyId, PrivateKey};
-use crate::log::{Timestamp, World};
+use crate::log::{Head, Timestamp, World};
 use crate::x509::{
     AuthorityUrls, CaCertificate, CertificateId, ParsedCertificate, RevocationReason, SubjectFields, Validity, assemble,
 };
@@ -23,6 +23,8 @@ impl Story {
     pub fn new() -> Self {
         Self {
             world: World::default(),
+            head: Head::GENESIS,
+            log: Vec::new(),
             events: Vec::new(),
             keys: HashMap::new(),
             brought: BTreeMap::new(),
