@@ -27,6 +27,7 @@ impl Story {
             log: Vec::new(),
             events: Vec::new(),
             keys: HashMap::new(),
+            asked_for: HashMap::new(),
             brought: BTreeMap::new(),
             now: Timestamp::from_secs(1_767_225_600),
             actor: "story".into(),

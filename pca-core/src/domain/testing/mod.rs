@@ -29,7 +29,7 @@ use crate::domain::{
     stream,
 };
 use crate::keys::software::{default_backend, verify};
-use crate::keys::{Algorithm, KeyId, PrivateKey, PublicKey, Signature, SignatureAlgorithm};
+use crate::keys::{Algorithm, KeyId, KeyUse, PrivateKey, PublicKey, Signature, SignatureAlgorithm};
 use crate::log::{
     Commit, CommitId, Digest, EventData, Fold, Head, Metadata, Recorded, RequestDigest, Revision, StreamEvent,
     StreamId, StreamSlice, Timestamp, World,
@@ -50,6 +50,7 @@ pub struct Story {
     log: Vec<Arc<Recorded>>,
     events: Vec<(Event, Timestamp)>,
     keys: HashMap<KeyId, PrivateKey>,
+    asked_for: HashMap<KeyId, KeyUse>,
     brought: BTreeMap<u32, PrivateKey>,
     now: Timestamp,
     actor: String,
@@ -310,6 +311,13 @@ impl Story {
             for stream in event.streams() {
                 assert!(guards.contains_key(&stream), "{} concerns {stream}, which is not guarded", event.kind());
             }
+            let (key, key_use) = match event {
+                Event::CaEnabled(enabled) => (Some(&enabled.key), KeyUse::CertificateAuthority),
+                Event::CertificateIssued(issued) => (issued.key.as_ref(), KeyUse::Holder),
+                _ => continue,
+            };
+            let asked_for = key.and_then(|key| self.asked_for.get(key));
+            assert!(asked_for.is_none_or(|asked_for| *asked_for == key_use), "a key was made for another use");
         }
         if !events.is_empty() {
             self.commit(C::NAME, &events, guards.clone());
@@ -369,8 +377,10 @@ impl Story {
     fn fulfil(&mut self, need: Need, context: &Context, evidence: &mut Evidence) {
         match need {
             Need::Stream(stream) => self.open(&stream),
-            Need::Key { ordinal, algorithm, .. } => {
-                let key = self.generate(&KeyId::derive(&context.commit, ordinal), algorithm);
+            Need::Key { ordinal, algorithm, key_use } => {
+                let id = KeyId::derive(&context.commit, ordinal);
+                let key = self.generate(&id, algorithm);
+                self.asked_for.insert(id, key_use);
                 evidence.keys.insert(ordinal, key);
             }
             Need::Import { ordinal } => {
@@ -449,7 +459,7 @@ impl Story {
 
     fn next_commit(&mut self) -> CommitId {
         self.commits += 1;
-        CommitId::from_idempotency_key(&format!("story {}", self.commits))
+        commit_number(self.commits)
     }
 
     fn context_of(&self, commit: CommitId) -> Context {
@@ -472,6 +482,30 @@ impl Story {
 
     fn sign_with(&self, id: &KeyId, message: &[u8]) -> (Signature, SignatureAlgorithm) {
         sign(self.key(id), message)
+    }
+}
+
+/// What only this crate's own tests need.
+#[cfg(test)]
+impl Story {
+    /// Time passes.
+    pub(crate) fn pass(&mut self, seconds: i64) {
+        self.now = self.now.plus_secs(seconds);
+    }
+
+    /// The id of the next command's commit.
+    pub(crate) fn coming_commit(&self) -> CommitId {
+        commit_number(self.commits + 1)
+    }
+
+    /// How many keys the key store holds.
+    pub(crate) fn keys_held(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// The key store destroys a key.
+    pub(crate) fn destroy(&mut self, key: &KeyId) {
+        self.keys.remove(key);
     }
 }
 
@@ -519,6 +553,10 @@ pub fn issuer_of(generation: &Generation) -> Issuer {
         Some(Ok(issuer)) => issuer,
         _ => panic!("the CA's certificate cannot be read"),
     }
+}
+
+fn commit_number(number: u64) -> CommitId {
+    CommitId::from_idempotency_key(&format!("story {number}"))
 }
 
 fn name_of(fields: &SubjectFields) -> DistinguishedName {
