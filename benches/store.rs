@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use pca_benches::{asked_for, directory, resident};
 use pca_core::log::{
     Commit, CommitId, Digest, EncodedEvent, Metadata, Position, RequestDigest, Revision, StreamId, Timestamp,
 };
@@ -25,12 +26,12 @@ const PAYLOAD: usize = 900;
 const ROUNDS: usize = 3;
 
 fn main() {
-    if std::env::args().any(|argument| argument == "million") {
+    if asked_for("million") {
         return million();
     }
     let seconds = std::env::args().skip(1).find_map(|argument| argument.parse::<f64>().ok()).unwrap_or(1.0);
     let round = Duration::from_secs_f64(seconds);
-    let directory = tempfile::Builder::new().prefix("pca-bench-").tempdir_in(".").unwrap();
+    let directory = directory();
     let frame = commit(1, 0, 0).body().len().next_multiple_of(8) + 112;
     println!("commits of {frame} octets in their frames; best of {ROUNDS} rounds of {seconds} s; in this directory");
     println!("{:<26} {:>12} {:>16} {:>8}", "", "commits/s", "sync-only loop", "ratio");
@@ -59,7 +60,7 @@ fn main() {
 fn million() {
     const TRAIN: u64 = 256;
     const STEP: u64 = 100 * 1024;
-    let directory = tempfile::Builder::new().prefix("pca-bench-").tempdir_in(".").unwrap();
+    let directory = directory();
     let log = directory.path().join("log");
     let store = FileEventStore::create(&log, Options::default()).unwrap();
     println!("{:>12} {:>14} {:>18} {:>20}", "commits", "us a commit", "of processor time", "slowest train, ms");
@@ -112,11 +113,6 @@ fn processor_time() -> f64 {
         schedule.split_whitespace().next().and_then(|nanos| nanos.parse::<f64>().ok()).unwrap_or_default()
     });
     nanos.sum::<f64>() / 1e9
-}
-
-fn resident() -> u64 {
-    let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
-    pages.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 4096
 }
 
 /// The limit: groups of a size written over zeros and synced, one after the other.

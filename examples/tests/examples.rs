@@ -160,7 +160,7 @@ fn java_agrees(place: &Path, leaves: &[PathBuf]) {
     let directory = tempfile::tempdir().unwrap();
     let text = |name: &str| fs::read_to_string(place.join(name)).unwrap();
     let (root, crls) = (text("trust/root.pem"), text("crl-after-revocation/all.pem"));
-    let validator = include_str!("../../pca-core/tests/x509_support/Judge.java");
+    let validator = include_str!("../../pca-core/tests/judges/Judge.java");
     fs::write(directory.path().join("Judge.java"), validator).unwrap();
     let mut arguments = vec!["Judge.java".to_owned()];
     for (number, leaf) in leaves.iter().enumerate() {

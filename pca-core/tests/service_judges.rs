@@ -3,13 +3,14 @@
 //! resets of their CAs. A tool that is not installed is skipped aloud, unless `CI` is `true`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod judges;
 mod service_support;
 mod x509_support;
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
+use judges::{Trust, installed};
 use pca_core::domain::CaId;
 use pca_core::domain::ca::{EnableByCreating, Lifetime};
 use pca_core::domain::certificate::{IssueCertificate, KeySource, NameRequest, RevokeCertificate};
@@ -201,36 +202,16 @@ fn chain((name, algorithm, brought): (&'static str, Algorithm, Algorithm)) -> Ve
 }
 
 impl Case {
-    fn leaf_pem(&self) -> String {
-        pem("CERTIFICATE", &self.leaf)
+    fn to_judge(&self) -> judges::Case {
+        let leaf = pem("CERTIFICATE", &self.leaf);
+        let above = [&self.intermediate, &self.root].map(|der| pem("CERTIFICATE", der)).concat();
+        let file = [leaf.as_str(), &above, &self.lists().concat()].concat();
+        judges::Case { name: self.name.clone(), revoked: self.revoked, leaf, file }
     }
 
-    fn file(&self) -> String {
-        let crls = self.crls.iter().map(|crl| pem("X509 CRL", crl));
-        let above = [&self.intermediate, &self.root].map(|der| pem("CERTIFICATE", der));
-        core::iter::once(self.leaf_pem()).chain(above).chain(crls).collect()
+    fn lists(&self) -> Vec<String> {
+        self.crls.iter().map(|crl| pem("X509 CRL", crl)).collect()
     }
-}
-
-fn write(directory: &Path, name: &str, text: &str) -> PathBuf {
-    let path = directory.join(name);
-    std::fs::write(&path, text).unwrap();
-    path
-}
-
-/// Whether the tool is there; skips aloud, or fails on CI.
-fn installed(tool: &str, argument: &str) -> bool {
-    let there = Command::new(tool).arg(argument).output().is_ok_and(|output| output.status.success());
-    if !there {
-        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "{tool} must be installed on CI");
-        eprintln!("SKIPPED: {tool} is not installed");
-    }
-    there
-}
-
-fn run(command: &mut Command) -> (bool, String) {
-    let Output { status, stdout, stderr } = command.output().unwrap();
-    (status.success(), format!("{}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr)))
 }
 
 #[test]
@@ -239,76 +220,37 @@ fn openssl_judges_what_the_service_hands_out() {
         return;
     }
     for stage in ["first", "reset", "again", "over"] {
-        let directory = tempfile::tempdir().unwrap();
-        let directory = directory.path();
-        let of = |revoked| CASES.iter().filter(move |case| case.stage == stage && case.revoked == revoked);
+        let of_stage = || CASES.iter().filter(|case| case.stage == stage);
+        // Each once, though many cases have it.
         let collect = |part: &dyn Fn(&Case) -> Vec<String>| -> String {
-            let mut parts: Vec<String> = CASES.iter().filter(|case| case.stage == stage).flat_map(part).collect();
-            parts.sort();
-            parts.dedup();
-            parts.concat()
+            let parts: BTreeSet<String> = of_stage().flat_map(part).collect();
+            parts.into_iter().collect()
         };
-        let roots = collect(&|case| vec![pem("CERTIFICATE", &case.root)]);
-        let intermediates = collect(&|case| vec![pem("CERTIFICATE", &case.intermediate)]);
-        let crls = collect(&|case| case.crls.iter().map(|crl| pem("X509 CRL", crl)).collect());
-        let verify = |revoked: bool| {
-            run(Command::new("openssl")
-                .args(["verify", "-x509_strict", "-crl_check_all", "-check_ss_sig", "-policy_check", "-CAfile"])
-                .arg(write(directory, "roots.pem", &roots))
-                .arg("-untrusted")
-                .arg(write(directory, "intermediates.pem", &intermediates))
-                .arg("-CRLfile")
-                .arg(write(directory, "crls.pem", &crls))
-                .args(of(revoked).map(|case| write(directory, &case.name, &case.leaf_pem()))))
+        let trust = Trust {
+            roots: collect(&|case| vec![pem("CERTIFICATE", &case.root)]),
+            intermediates: collect(&|case| vec![pem("CERTIFICATE", &case.intermediate)]),
+            crls: collect(&Case::lists),
         };
-        if of(false).count() > 0 {
-            let (accepted, told) = verify(false);
-            assert!(accepted, "{told}");
-            assert_eq!(told.matches(": OK").count(), of(false).count(), "{told}");
-        }
-        let (accepted, told) = verify(true);
-        assert!(!accepted, "{told}");
-        assert!(told.matches("certificate revoked").count() >= of(true).count(), "{told}");
-        assert_eq!(told.matches(": OK").count(), 0, "{told}");
+        judges::openssl(&trust, &of_stage().map(Case::to_judge).collect::<Vec<_>>());
     }
 }
 
 #[test]
 fn gnutls_judges_what_the_service_hands_out() {
-    if !installed("certtool", "--version") {
-        return;
-    }
-    let directory = tempfile::tempdir().unwrap();
-    for case in CASES.iter() {
-        let file = write(directory.path(), &case.name, &case.file());
-        let (accepted, told) = run(Command::new("certtool").args(["--verify-chain", "--infile"]).arg(file));
-        if case.revoked {
-            assert!(!accepted && told.contains("revoked"), "{}: {told}", case.name);
-        } else {
-            assert!(accepted && told.contains("Chain verification output: Verified."), "{}: {told}", case.name);
-        }
+    if installed("certtool", "--version") {
+        judges::gnutls(&all());
     }
 }
 
 #[test]
 fn java_judges_what_the_service_hands_out() {
-    if !installed("java", "--version") {
-        return;
+    if installed("java", "--version") {
+        judges::java(&all());
     }
-    let directory = tempfile::tempdir().unwrap();
-    let judge = write(directory.path(), "Judge.java", include_str!("x509_support/Judge.java"));
-    let files = CASES.iter().map(|case| write(directory.path(), &case.name, &case.file()));
-    let (ran, told) = run(Command::new("java").arg(judge).args(files));
-    assert!(ran, "{told}");
-    let lines: Vec<&str> = told.lines().filter(|line| line.starts_with("OK ") || line.starts_with("NO ")).collect();
-    assert_eq!(lines.len(), CASES.len(), "{told}");
-    for (case, line) in CASES.iter().zip(lines) {
-        if case.revoked {
-            assert!(line.starts_with("NO ") && line.contains("REVOKED"), "{line}");
-        } else {
-            assert!(line.starts_with("OK "), "{line}");
-        }
-    }
+}
+
+fn all() -> Vec<judges::Case> {
+    CASES.iter().map(Case::to_judge).collect()
 }
 
 #[test]

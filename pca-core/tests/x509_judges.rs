@@ -2,13 +2,14 @@
 //! are written here, and refuse the revoked. A tool that is not installed is skipped aloud, unless `CI` is `true`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+mod judges;
 mod x509_support;
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 use std::sync::LazyLock;
 use std::time::SystemTime;
 
+use judges::{Case, Trust, installed, run, write};
 use pca_core::keys::Algorithm;
 use pca_core::log::Timestamp;
 use pca_core::x509::{
@@ -33,13 +34,20 @@ const CHAINS: [(&str, [Algorithm; 3]); 6] = [
     ("mixed", [Algorithm::EcdsaP384, Algorithm::EcdsaP256, Algorithm::Ed25519]),
 ];
 
+#[derive(Default)]
 struct Material {
-    roots: String,
-    intermediates: String,
-    crls: String,
-    /// Name, certificate, then the whole file with chain and CRLs.
-    good: Vec<(String, String, String)>,
-    revoked: Vec<(String, String, String)>,
+    trust: Trust,
+    cases: Vec<Case>,
+}
+
+impl Material {
+    /// A certificate with those above it and their lists.
+    fn add(&mut self, name: String, revoked: bool, leaf: &ParsedCertificate, above: [&Authority; 2], lists: [&str; 2]) {
+        let leaf = pem("CERTIFICATE", leaf.der());
+        let above = above.map(Authority::pem).concat();
+        let file = [&leaf, &above, lists[0], lists[1]].concat();
+        self.cases.push(Case { name, revoked, leaf, file });
+    }
 }
 
 fn entity(profile: Profile, chain: &str, index: u8) -> EntityNames {
@@ -70,15 +78,13 @@ fn without_subject(chain: &str) -> EntityNames {
     names
 }
 
+fn materials() -> [Material; 3] {
+    [material(false), material(true), reset()]
+}
+
 /// The last CRL of a CA has no end; it must work like any other (rule C7).
 fn material(last_crl: bool) -> Material {
-    let mut material = Material {
-        roots: String::new(),
-        intermediates: String::new(),
-        crls: String::new(),
-        good: vec![],
-        revoked: vec![],
-    };
+    let mut material = Material::default();
     for (chain, [top, middle, bottom]) in CHAINS {
         let validity = Validity::for_years(*NOW, 30).unwrap();
         let root = root_with(&name(&format!("Root {chain}")), key(top, 1), validity, Some(1));
@@ -100,28 +106,26 @@ fn material(last_crl: bool) -> Material {
         let root_crl = pem("X509 CRL", &root.crl(&[], number, this_update, next_update));
         let oa_crl = pem("X509 CRL", &oa.crl(&entries, number, this_update, next_update));
 
-        let add = |list: &mut Vec<(String, String, String)>, kind: &str, profile, names: &EntityNames, number| {
+        let mut add = |kind: &str, profile, names: &EntityNames, number: u8| {
             let validity = Validity::for_days(*NOW, 90).unwrap();
             let certificate = leaf(&oa, profile, names, &key(bottom, 3), validity, serial(number), &urls());
-            let leaf_pem = pem("CERTIFICATE", certificate.der());
-            let file = [&leaf_pem, &oa.pem(), &root.pem(), &root_crl, &oa_crl].map(String::as_str).concat();
-            list.push((format!("{chain}-{kind}"), leaf_pem, file));
+            let revoked = number >= 100;
+            material.add(format!("{chain}-{kind}"), revoked, &certificate, [&oa, &root], [&root_crl, &oa_crl]);
         };
-        add(&mut material.good, "server", Profile::Server, &entity(Profile::Server, chain, 0), 10);
-        add(&mut material.good, "client", Profile::Client, &entity(Profile::Client, chain, 0), 11);
+        add("server", Profile::Server, &entity(Profile::Server, chain, 0), 10);
+        add("client", Profile::Client, &entity(Profile::Client, chain, 0), 11);
         if bottom != Algorithm::Ed25519 {
-            let names = entity(Profile::DataEncryption, chain, 0);
-            add(&mut material.good, "data", Profile::DataEncryption, &names, 12);
+            add("data", Profile::DataEncryption, &entity(Profile::DataEncryption, chain, 0), 12);
         }
-        add(&mut material.good, "nameless", Profile::Server, &without_subject(chain), 13);
+        add("nameless", Profile::Server, &without_subject(chain), 13);
         for index in 0..2 {
             let names = entity(Profile::Server, chain, index);
-            add(&mut material.revoked, &format!("revoked{index}"), Profile::Server, &names, 100 + index);
+            add(&format!("revoked{index}"), Profile::Server, &names, 100 + index);
         }
-        material.roots.push_str(&root.pem());
-        material.intermediates.push_str(&oa.pem());
-        material.crls.push_str(&root_crl);
-        material.crls.push_str(&oa_crl);
+        material.trust.roots.push_str(&root.pem());
+        material.trust.intermediates.push_str(&oa.pem());
+        material.trust.crls.push_str(&root_crl);
+        material.trust.crls.push_str(&oa_crl);
     }
     material
 }
@@ -129,13 +133,7 @@ fn material(last_crl: bool) -> Material {
 /// A CA after its reset (rules A3, C7): the name goes on with a new key, the old certificate is on its root's list, and
 /// the lists of both keys have the same number and the same complete entries.
 fn reset() -> Material {
-    let mut material = Material {
-        roots: String::new(),
-        intermediates: String::new(),
-        crls: String::new(),
-        good: vec![],
-        revoked: vec![],
-    };
+    let mut material = Material::default();
     for (chain, algorithm) in [("ecc", Algorithm::EcdsaP256), ("rsa", Algorithm::Rsa2048)] {
         let validity = Validity::for_years(*NOW, 10).unwrap();
         let root = root_with(&name(&format!("Reset Root {chain}")), key(algorithm, 1), validity, None);
@@ -168,125 +166,40 @@ fn reset() -> Material {
         // To a file goes the list of the key that signed the certificate. Java takes a list of the same name by another
         // key for an indirect one, and gives up if it finds no valid path to that key; OpenSSL, which gets all lists,
         // passes it over.
-        let add = |list: &mut Vec<(String, String, String)>, kind: &str, oa: &Authority, oa_list: &str, number: u8| {
+        let mut add = |kind: &str, revoked: bool, oa: &Authority, oa_list: &str, number: u8| {
             let validity = Validity::for_days(*NOW, 90).unwrap();
             let names = entity(Profile::Server, chain, number);
             let certificate = leaf(oa, Profile::Server, &names, &key(algorithm, 3), validity, serial(number), &urls());
-            let leaf_pem = pem("CERTIFICATE", certificate.der());
-            let file = [leaf_pem.as_str(), &oa.pem(), &root.pem(), &root_list, oa_list].concat();
-            list.push((format!("{chain}-{kind}"), leaf_pem, file));
+            material.add(format!("{chain}-{kind}"), revoked, &certificate, [oa, &root], [&root_list, oa_list]);
         };
-        add(&mut material.good, "after-reset", &new, &new_list, 60);
-        add(&mut material.revoked, "before-reset", &old, &old_list, 50);
-        add(&mut material.revoked, "revoked-since", &new, &new_list, 51);
-        material.roots.push_str(&root.pem());
-        material.intermediates.push_str(&[old.pem(), new.pem()].concat());
-        material.crls.push_str(&[root_list, old_list, new_list].concat());
+        add("after-reset", false, &new, &new_list, 60);
+        add("before-reset", true, &old, &old_list, 50);
+        add("revoked-since", true, &new, &new_list, 51);
+        material.trust.roots.push_str(&root.pem());
+        material.trust.intermediates.push_str(&[old.pem(), new.pem()].concat());
+        material.trust.crls.push_str(&[root_list, old_list, new_list].concat());
     }
     material
 }
 
-fn write(directory: &Path, name: &str, text: &str) -> PathBuf {
-    let path = directory.join(name);
-    std::fs::write(&path, text).unwrap();
-    path
-}
-
-/// Whether the tool is there; skips aloud, or fails on CI.
-fn installed(tool: &str, argument: &str) -> bool {
-    let there = Command::new(tool).arg(argument).output().is_ok_and(|output| output.status.success());
-    if !there {
-        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "{tool} must be installed on CI");
-        eprintln!("SKIPPED: {tool} is not installed");
-    }
-    there
-}
-
-fn run(command: &mut Command) -> (bool, String) {
-    let Output { status, stdout, stderr } = command.output().unwrap();
-    (status.success(), format!("{}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr)))
-}
-
 #[test]
 fn openssl_accepts_the_good_and_refuses_the_revoked() {
-    if !installed("openssl", "version") {
-        return;
-    }
-    for material in [material(false), material(true), reset()] {
-        let directory = tempfile::tempdir().unwrap();
-        let directory = directory.path();
-        let verify = |files: &[PathBuf]| {
-            run(Command::new("openssl")
-                .args(["verify", "-x509_strict", "-crl_check_all", "-check_ss_sig", "-policy_check", "-CAfile"])
-                .arg(write(directory, "roots.pem", &material.roots))
-                .arg("-untrusted")
-                .arg(write(directory, "intermediates.pem", &material.intermediates))
-                .arg("-CRLfile")
-                .arg(write(directory, "crls.pem", &material.crls))
-                .args(files))
-        };
-        let files = |list: &[(String, String, String)]| -> Vec<PathBuf> {
-            list.iter().map(|(name, leaf, _)| write(directory, name, leaf)).collect()
-        };
-        let good = files(&material.good);
-        let (accepted, told) = verify(&good);
-        assert!(accepted, "{told}");
-        assert_eq!(told.matches(": OK").count(), good.len(), "{told}");
-        let revoked = files(&material.revoked);
-        let (accepted, told) = verify(&revoked);
-        assert!(!accepted, "{told}");
-        assert!(told.matches("certificate revoked").count() >= revoked.len(), "{told}");
-        assert_eq!(told.matches(": OK").count(), 0, "{told}");
+    if installed("openssl", "version") {
+        materials().iter().for_each(|material| judges::openssl(&material.trust, &material.cases));
     }
 }
 
 #[test]
 fn gnutls_accepts_the_good_and_refuses_the_revoked() {
-    if !installed("certtool", "--version") {
-        return;
-    }
-    for material in [material(false), material(true), reset()] {
-        let directory = tempfile::tempdir().unwrap();
-        let verify = |name: &str, file: &str| {
-            let file = write(directory.path(), name, file);
-            run(Command::new("certtool").args(["--verify-chain", "--infile"]).arg(file))
-        };
-        for (name, _, file) in &material.good {
-            let (accepted, told) = verify(name, file);
-            assert!(accepted && told.contains("Chain verification output: Verified."), "{name}: {told}");
-        }
-        for (name, _, file) in &material.revoked {
-            let (accepted, told) = verify(name, file);
-            assert!(!accepted && told.contains("revoked"), "{name}: {told}");
-        }
+    if installed("certtool", "--version") {
+        judges::gnutls(materials().iter().flat_map(|material| &material.cases));
     }
 }
 
 #[test]
 fn java_accepts_the_good_and_refuses_the_revoked() {
-    if !installed("java", "--version") {
-        return;
-    }
-    let directory = tempfile::tempdir().unwrap();
-    let judge = write(directory.path(), "Judge.java", include_str!("x509_support/Judge.java"));
-    let (mut good, mut revoked) = (Vec::new(), Vec::new());
-    for (index, material) in [material(false), material(true), reset()].iter().enumerate() {
-        let files = |list: &[(String, String, String)]| -> Vec<PathBuf> {
-            list.iter().map(|(name, _, file)| write(directory.path(), &format!("{index}-{name}"), file)).collect()
-        };
-        good.extend(files(&material.good));
-        revoked.extend(files(&material.revoked));
-    }
-    let (ran, told) = run(Command::new("java").arg(judge).args(good.iter().chain(&revoked)));
-    assert!(ran, "{told}");
-    let lines: Vec<&str> = told.lines().filter(|line| line.starts_with("OK ") || line.starts_with("NO ")).collect();
-    assert_eq!(lines.len(), good.len() + revoked.len(), "{told}");
-    for (index, line) in lines.iter().enumerate() {
-        if index < good.len() {
-            assert!(line.starts_with("OK "), "{line}");
-        } else {
-            assert!(line.starts_with("NO ") && line.contains("REVOKED"), "{line}");
-        }
+    if installed("java", "--version") {
+        judges::java(materials().iter().flat_map(|material| &material.cases));
     }
 }
 

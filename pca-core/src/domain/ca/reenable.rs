@@ -144,7 +144,7 @@ mod tests {
         scene.run(&DisableCa { ca: intermediate.clone() }).unwrap();
         scene.days_pass(360);
         // The intermediate is extended alone; its root's term ends.
-        let term = Term { ca: intermediate.clone(), ends: scene.now.plus_secs(400 * 86_400) };
+        let term = Term { ca: intermediate.clone(), ends: scene.now().plus_secs(400 * 86_400) };
         scene.happened(TermExtended { terms: vec![term] });
         scene.days_pass(10);
         let refusal = scene.refused(&ReenableCa { ca: intermediate.clone() });

@@ -134,7 +134,7 @@ mod tests {
         let key = scene.ca(&intermediate).generation().unwrap().key.clone();
         scene.run(&RemoveCa { ca: intermediate.clone() }).unwrap();
         assert_eq!(scene.ca(&intermediate).state(), CaState::Removed);
-        assert!(matches!(scene.key(&key), KeyState::Ending(_)));
+        assert!(matches!(scene.key_state(&key), KeyState::Ending(_)));
         assert_eq!(scene.ca(&intermediate).left_key(), Some(&key));
         let steps = unfinished(scene.ca(&intermediate));
         assert_eq!(steps.last(), Some(&Step::ConfirmKeyDestroyed { key: key.clone() }));

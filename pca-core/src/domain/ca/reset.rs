@@ -104,11 +104,11 @@ mod tests {
         assert!(ca.generation().is_none());
         assert_eq!(ca.end_of(1).unwrap().generation.id, generation.id);
         assert_eq!(
-            scene.quota(&intermediate).available(scene.now),
+            scene.quota(&intermediate).available(scene.now()),
             4,
             "remaining quota stays, consumed stays consumed"
         );
-        assert!(matches!(scene.key(&generation.key), KeyState::Ending(_)));
+        assert!(matches!(scene.key_state(&generation.key), KeyState::Ending(_)));
         assert_eq!(
             unfinished(ca),
             [

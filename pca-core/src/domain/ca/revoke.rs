@@ -124,8 +124,8 @@ mod tests {
         assert_eq!(RevokeCa::answer(&events).unwrap().forfeited, 4);
         let quota = scene.quota(&intermediate);
         assert_eq!((quota.received(), quota.consumed(), quota.forfeited()), (5, 1, 4));
-        assert_eq!(quota.available(scene.now), 0);
-        assert_eq!(scene.quota(&root).available(scene.now), 5, "the pool is the root's");
+        assert_eq!(quota.available(scene.now()), 0);
+        assert_eq!(scene.quota(&root).available(scene.now()), 5, "the pool is the root's");
         let refusal = scene.refused(&ReenableCa { ca: intermediate.clone() });
         assert_eq!(scene.codes(&refusal), ["C10 not-enabled"]);
         let refusal = scene.refused(&scene.enabling(&intermediate, "Intermediate"));
@@ -165,7 +165,7 @@ mod tests {
         assert_eq!(RevokeCa::answer(&events).unwrap().forfeited, 2 + 2 + 5, "stranded at the reset one, too");
         assert_eq!(scene.ca(&second).state(), CaState::NotEnabled, "it has nothing to revoke");
         for ca in [&root, &first, &second] {
-            assert_eq!(scene.quota(ca).available(scene.now), 0);
+            assert_eq!(scene.quota(ca).available(scene.now()), 0);
         }
         let refusal = scene.refused(&scene.enabling(&second, "Second"));
         assert_eq!(scene.codes(&refusal), ["C1 root-not-enabled"]);
@@ -180,7 +180,7 @@ mod tests {
         scene.happened(QuotaOrdered {
             order: OrderId::derive(&commit, 0),
             root: root.clone(),
-            lot: Lot { id: lot.clone(), free: false, units: 7, expires: Some(scene.now.plus_secs(86_400)) },
+            lot: Lot { id: lot.clone(), free: false, units: 7, expires: Some(scene.now().plus_secs(86_400)) },
             paid: Money { minor_units: 0, currency: String::new() },
         });
         scene.days_pass(2);

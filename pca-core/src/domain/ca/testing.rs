@@ -1,24 +1,22 @@
-//! A small stand-in for the service, for tests of decisions: it loads what is asked for, makes keys, signs, checks that
-//! every stream that is written was guarded, and folds the events with positions.
+//! A [`Story`] for tests of CAs, keys and CRLs, whose steps name the CAs that they concern and issue real certificates
+//! without asking the rules.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::as_conversions)]
 
-use std::collections::{BTreeMap, HashMap};
+use core::ops::{Deref, DerefMut};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::domain::certificate::Certificate;
 use crate::domain::crl::Crl;
-use crate::domain::decision::{Command, Context, Desk, Evidence, Halt, Need, Plan};
+use crate::domain::decision::{Command, Desk, Halt, Plan};
 use crate::domain::event::*;
-use crate::domain::key::KeyState;
 use crate::domain::order::Order;
 use crate::domain::policy::Policy;
-use crate::domain::quota::Quota;
+use crate::domain::testing::Story;
 use crate::domain::{CaId, LotId, OrderId, Refusal, State, stream};
-use crate::domain::{Roll, RollEntry};
-use crate::keys::software::{default_backend, verify};
-use crate::keys::{Algorithm, Family, KeyId, KeyUse, PrivateKey, Signature};
-use crate::log::{CommitId, EventData, Fold, Metadata, Moment, Position, Revision, StreamId, Timestamp, World};
+use crate::keys::software::default_backend;
+use crate::keys::{Algorithm, Family, KeyId, PrivateKey, Signature};
+use crate::log::{EventData, Fold, Moment, Position, Revision, StreamId, Timestamp};
 use crate::x509::{
     self, AuthorityUrls, CertificateId, DnsName, GeneralName, Leaf, LeafTemplate, Profile, RevocationReason,
     SerialNumber, SubjectFields, Validity, Wildcards,
@@ -27,18 +25,11 @@ use crate::x509::{
 use super::enable_create::EnableByCreating;
 use super::ending::Ending;
 use super::preview::{Foreseen, Preview};
-use super::{Ca, ResetCa, RevokeCa};
+use super::{ResetCa, RevokeCa};
 
+/// A story with what tests of CAs, keys and CRLs need besides: refusals as they are, and what was signed.
 pub(crate) struct Scene {
-    world: World<State>,
-    events: Vec<(Event, Timestamp)>,
-    commits: u32,
-    pub(crate) now: Timestamp,
-    pub(crate) keys: HashMap<KeyId, PrivateKey>,
-    /// The key that the next request brings along.
-    pub(crate) brought: Option<PrivateKey>,
-    /// How many keys were asked for: none for a refused command.
-    pub(crate) keys_made: u32,
+    story: Story,
     /// What was signed for the newest command that was carried out.
     pub(crate) signed: Vec<(Arc<[u8]>, Signature)>,
     /// The keys of the certificates that were issued, in order.
@@ -46,21 +37,25 @@ pub(crate) struct Scene {
     serials: u8,
 }
 
+impl Deref for Scene {
+    type Target = Story;
+
+    fn deref(&self) -> &Story {
+        &self.story
+    }
+}
+
+impl DerefMut for Scene {
+    fn deref_mut(&mut self) -> &mut Story {
+        &mut self.story
+    }
+}
+
 impl Scene {
     /// 2030-01-01, an empty log.
     pub(crate) fn unfounded() -> Self {
-        Self {
-            world: World::default(),
-            events: Vec::new(),
-            commits: 0,
-            now: Timestamp::from_secs(1_893_456_000),
-            keys: HashMap::new(),
-            brought: None,
-            keys_made: 0,
-            signed: Vec::new(),
-            holder_keys: Vec::new(),
-            serials: 0,
-        }
+        let story = Story::new().at(Timestamp::from_secs(1_893_456_000));
+        Self { story, signed: Vec::new(), holder_keys: Vec::new(), serials: 0 }
     }
 
     /// An enterprise with the default policy.
@@ -76,61 +71,26 @@ impl Scene {
     }
 
     pub(crate) fn happened(&mut self, event: impl Into<Event>) {
-        let event = event.into();
-        let encoded = event.encode().unwrap();
-        let decoded = Event::from_parts(&encoded.kind, encoded.schema, &encoded.payload).unwrap();
-        assert_eq!(decoded, event, "every event survives its encoding");
-        self.events.push((event, self.now));
-        let position = Position::new(self.events.len() as u64);
-        let metadata = metadata(self.now);
-        for stream in decoded.streams() {
-            self.load(&stream);
-            let revision = self.world.revision(&stream).unwrap().plus(1);
-            let mut fold = self.world.get(&stream).unwrap().clone();
-            fold.evolve(&decoded, &Moment { time: self.now, revision, position, metadata: &metadata });
-            self.world.insert(stream, revision, fold);
-        }
-    }
-
-    fn load(&mut self, stream: &StreamId) {
-        if self.world.revision(stream).is_none() {
-            self.world.insert(stream.clone(), Revision::ZERO, State::begin(stream));
-        }
+        self.happen(&[event.into()]);
     }
 
     pub(crate) fn days_pass(&mut self, days: i64) {
-        self.now = self.now.plus_secs(days * 86_400);
+        self.pass(days * 86_400);
     }
 
     /// Decides and carries out.
+    #[track_caller]
     pub(crate) fn run<C: Command>(&mut self, command: &C) -> Result<Vec<Event>, Refusal> {
-        let (plan, guards) = self.decide(command)?;
-        for event in plan.events() {
-            for stream in event.streams() {
-                assert!(guards.contains_key(&stream), "{stream} of {} is not guarded", event.kind());
-            }
-        }
-        let signatures: Vec<Signature> = plan
-            .to_sign()
-            .iter()
-            .map(|to_sign| {
-                let key = self.keys.get(&to_sign.key).unwrap_or_else(|| panic!("{} cannot sign", to_sign.key));
-                assert_eq!(key.public_key(), &to_sign.public_key, "the key named is the key meant");
-                default_backend().signer(key).unwrap().sign(to_sign.algorithm, &to_sign.tbs).unwrap()
-            })
-            .collect();
-        self.signed = plan.to_sign().iter().map(|to_sign| to_sign.tbs.clone()).zip(signatures.clone()).collect();
-        self.commits += 1;
-        let events = plan.complete(&signatures);
-        events.iter().for_each(|event| self.happened(event.clone()));
-        Ok(events)
+        let done = self.carry_out(command)?;
+        self.signed = done.signed;
+        Ok(done.events)
     }
 
     #[track_caller]
     pub(crate) fn refused<C: Command>(&mut self, command: &C) -> Refusal {
-        let keys = self.keys_made;
+        let keys = self.keys_held();
         let Err(refusal) = self.decide(command) else { panic!("not refused") };
-        assert_eq!(self.keys_made, keys, "no key is made for a refused command");
+        assert_eq!(self.keys_held(), keys, "no key is made for a refused command");
         refusal
     }
 
@@ -138,108 +98,23 @@ impl Scene {
         refusal.broken().iter().map(|broken| format!("{} {}", broken.rule(), broken.code())).collect()
     }
 
-    pub(crate) fn commit_id(&self) -> CommitId {
-        CommitId::from_idempotency_key(&format!("commit {}", self.commits))
-    }
-
     pub(crate) fn decide<C: Command>(&mut self, command: &C) -> Result<(Plan, BTreeMap<StreamId, Revision>), Refusal> {
-        let mut seed = [0; 32];
-        seed[..4].copy_from_slice(&self.commits.to_be_bytes());
-        let context = Context { time: self.now, commit: self.commit_id(), seed };
-        self.attend(|desk| command.decide(desk, &context).map(|plan| (plan, desk.guards())))
+        let context = self.context();
+        let (plan, guards, _) = self.story.decide(command, &context)?;
+        Ok((plan, guards))
     }
 
-    /// Gives a decision what it needs until it comes to its end.
-    pub(crate) fn attend<T>(&mut self, decide: impl Fn(&Desk<'_>) -> Result<T, Halt>) -> Result<T, Refusal> {
-        let mut evidence = Evidence::default();
-        for _ in 0..1000 {
-            let outcome = decide(&Desk::new(self.world.desk(), &evidence));
-            match outcome {
-                Ok(done) => return Ok(done),
-                Err(Halt::Refused(refusal)) => return Err(refusal),
-                Err(Halt::Needs(need)) => self.supply(need, &mut evidence),
-            }
-        }
-        panic!("the decision never ends")
-    }
-
-    fn supply(&mut self, need: Need, evidence: &mut Evidence) {
-        match need {
-            Need::All(needs) => needs.into_iter().for_each(|need| self.supply(need, evidence)),
-            Need::Stream(stream) => self.load(&stream),
-            Need::Key { ordinal, algorithm, key_use } => {
-                assert_eq!(key_use, KeyUse::CertificateAuthority);
-                let key = default_backend().generate(algorithm).unwrap();
-                self.keep(ordinal, key, evidence);
-            }
-            Need::Import { ordinal } => {
-                let key = self.brought.clone().expect("the request brings a key along");
-                self.keep(ordinal, key, evidence);
-            }
-            Need::Verification(asked) => {
-                let verdict = verify(&asked.key, asked.algorithm, &asked.message, &asked.signature).is_ok();
-                evidence.verified.insert(asked.digest(), verdict);
-            }
-            Need::Roll(ca) | Need::EndedRoll { ca, .. } => {
-                let roll = Arc::new(self.roll(&ca));
-                evidence.rolls.insert(ca, roll);
-            }
-        }
-    }
-
-    fn keep(&mut self, ordinal: u32, key: PrivateKey, evidence: &mut Evidence) {
-        self.keys_made += 1;
-        evidence.keys.insert(ordinal, key.public_key().clone());
-        self.keys.insert(KeyId::derive(&self.commit_id(), ordinal), key);
-    }
-
-    pub(crate) fn roll(&self, ca: &CaId) -> Roll {
-        let entries = self.events.iter().filter_map(|(event, _)| match event {
-            Event::CertificateIssued(issued) if issued.ca == *ca => Some(RollEntry::from(issued)),
-            _ => None,
-        });
-        let revision = self.world.revision(&stream::quota(ca)).unwrap_or_default();
-        Roll { revision, entries: entries.collect() }
-    }
-}
-
-fn metadata(now: Timestamp) -> Metadata {
-    Metadata {
-        command: "Given".into(),
-        actor: "scene".into(),
-        claimed_actor: None,
-        reason: None,
-        correlation: None,
-        decided_at: now,
-        wall_clock: None,
+    /// Gives a question what it needs until it is answered.
+    pub(crate) fn ask<T>(&mut self, question: impl Fn(&Desk<'_>) -> Result<T, Halt>) -> Result<T, Refusal> {
+        let context = self.context();
+        self.attend(&context, question).map(|(answer, _)| answer)
     }
 }
 
 /// What stands.
 impl Scene {
-    pub(crate) fn ca(&self, id: &CaId) -> &Ca {
-        match self.world.get(&stream::ca(id)) {
-            Some(State::Ca(ca)) => ca,
-            _ => panic!("{id} is not loaded"),
-        }
-    }
-
-    pub(crate) fn quota(&self, id: &CaId) -> &Quota {
-        match self.world.get(&stream::quota(id)) {
-            Some(State::Quota(quota)) => quota,
-            _ => panic!("the quota of {id} is not loaded"),
-        }
-    }
-
-    pub(crate) fn key(&self, id: &KeyId) -> &KeyState {
-        match self.world.get(&stream::key(id)) {
-            Some(State::Key(key)) => key,
-            _ => panic!("{id} is not loaded"),
-        }
-    }
-
     pub(crate) fn crl(&self, name: x509::NameHash) -> &Crl {
-        match self.world.get(&stream::crl(name)) {
+        match self.world().get(&stream::crl(name)) {
             Some(State::Crl(crl)) => crl,
             _ => panic!("the CRL of {name} is not loaded"),
         }
@@ -249,27 +124,22 @@ impl Scene {
     pub(crate) fn crl_as_of(&self, name: x509::NameHash, position: Position) -> Crl {
         let stream = stream::crl(name);
         let mut fold = Crl::begin(&stream);
-        let metadata = metadata(self.now);
-        for (index, (event, time)) in self.events.iter().enumerate() {
-            let position_here = Position::new(index as u64 + 1);
-            if position_here <= position && event.streams().contains(&stream) {
-                let (time, revision) = (*time, Revision::ZERO);
-                fold.evolve(event, &Moment { time, revision, position: position_here, metadata: &metadata });
+        for recorded in self.log() {
+            let (first, time, metadata) = (recorded.seal().first, recorded.seal().time, recorded.commit().metadata());
+            for (index, view) in recorded.commit().events().enumerate() {
+                let here = first.plus(index as u64);
+                if here <= position && view.streams().any(|concerned| *concerned == stream) {
+                    let moment = Moment { time, revision: Revision::ZERO, position: here, metadata };
+                    fold.evolve(&Event::decode(&view).unwrap(), &moment);
+                }
             }
         }
         fold
     }
 
-    pub(crate) fn certificate(&self, id: &CertificateId) -> &Certificate {
-        match self.world.get(&stream::certificate(id)) {
-            Some(State::Certificate(certificate)) => certificate,
-            _ => panic!("{id} is not loaded"),
-        }
-    }
-
     pub(crate) fn order_of(&self, id: &CaId) -> OrderId {
         let order = self.ca(id).bought().unwrap().order.clone();
-        assert!(matches!(self.world.get(&stream::order(&order)), Some(State::Order(Order::Placed(_)))));
+        assert!(matches!(self.world().get(&stream::order(&order)), Some(State::Order(Order::Placed(_)))));
         order
     }
 }
@@ -278,8 +148,7 @@ impl Scene {
 impl Scene {
     /// A root with its intermediate, ten free units, and a term of one year.
     pub(crate) fn buy_root(&mut self, family: Family) -> (CaId, CaId) {
-        self.commits += 1;
-        let commit = self.commit_id();
+        let commit = self.context().commit;
         let (root, intermediate) = (CaId::derive(&commit, 0), CaId::derive(&commit, 1));
         self.happened(RootOrdered {
             order: OrderId::derive(&commit, 0),
@@ -288,14 +157,13 @@ impl Scene {
             family,
             free: Some(Lot { id: LotId::derive(&commit, 0), free: true, units: 10, expires: None }),
             paid: Money { minor_units: 0, currency: String::new() },
-            term_ends: self.now.plus_secs(365 * 86_400),
+            term_ends: self.now().plus_secs(365 * 86_400),
         });
         (root, intermediate)
     }
 
     pub(crate) fn buy_intermediate(&mut self, root: &CaId) -> CaId {
-        self.commits += 1;
-        let commit = self.commit_id();
+        let commit = self.context().commit;
         let intermediate = CaId::derive(&commit, 0);
         let family = self.ca(root).bought().unwrap().family;
         self.happened(IntermediateOrdered {
@@ -304,7 +172,7 @@ impl Scene {
             intermediate: intermediate.clone(),
             family,
             paid: Money { minor_units: 0, currency: String::new() },
-            term_ends: self.now.plus_secs(365 * 86_400),
+            term_ends: self.now().plus_secs(365 * 86_400),
         });
         intermediate
     }
@@ -337,16 +205,14 @@ impl Scene {
     }
 
     pub(crate) fn assign(&mut self, root: &CaId, intermediate: &CaId, units: u64) {
-        self.load(&stream::quota(root));
-        let lots = self.quota(root).take(self.now, units).unwrap();
-        let remaining = self.quota(root).available(self.now) - units;
+        let lots = self.quota(root).take(self.now(), units).unwrap();
+        let remaining = self.quota(root).available(self.now()) - units;
         self.happened(QuotaAssigned { root: root.clone(), intermediate: intermediate.clone(), lots, remaining });
     }
 
     /// Units that are bought and assigned at once.
     pub(crate) fn more_quota(&mut self, root: &CaId, intermediate: &CaId, units: u64) {
-        self.commits += 1;
-        let commit = self.commit_id();
+        let commit = self.context().commit;
         self.happened(QuotaOrdered {
             order: OrderId::derive(&commit, 0),
             root: root.clone(),
@@ -362,8 +228,7 @@ impl Scene {
     }
 
     pub(crate) fn issue_with_kept_key(&mut self, ca: &CaId, days: u32) -> (CertificateId, KeyId) {
-        self.commits += 1;
-        let key = KeyId::derive(&self.commit_id(), 0);
+        let key = KeyId::derive(&self.context().commit, 0);
         (self.issue_with(ca, days, "holder", Some(key.clone())), key)
     }
 
@@ -371,19 +236,19 @@ impl Scene {
         self.serials += 1;
         let serial = SerialNumber::from_random([self.serials; 10]);
         let key = default_backend().generate(Algorithm::EcdsaP256).unwrap();
-        let generation = self.ca(ca).generation().unwrap();
+        let generation = self.generation(ca);
         let id = CertificateId::new(generation.subject_hash, serial);
         let parsed = generation.parsed.clone().unwrap();
         let issuer = parsed.as_issuer().unwrap();
         let template = LeafTemplate::new(&issuer, Profile::Server, &AuthorityUrls::default(), &[]);
-        let validity = Validity::for_days(self.now.floor_to_second(), days).unwrap();
+        let validity = Validity::for_days(self.now().floor_to_second(), days).unwrap();
         let name = GeneralName::Dns(DnsName::parse("host.example", Wildcards::Narrow).unwrap());
         let subject = x509::DistinguishedName::empty();
         let leaf = Leaf { serial, validity, subject: &subject, public_key: key.public_key(), names: &[name] };
         let tbs = template.tbs(&leaf).unwrap();
-        let signer = default_backend().signer(&self.keys[&generation.key]).unwrap();
+        let signer = default_backend().signer(self.key(&generation.key)).unwrap();
         let signature = signer.sign(issuer.signature_algorithm(), &tbs).unwrap();
-        let lot = self.quota(ca).next_lot(self.now).unwrap().id.clone();
+        let lot = self.quota(ca).next_lot(self.now()).unwrap().id.clone();
         let event = CertificateIssued {
             id,
             ca: ca.clone(),
@@ -432,13 +297,13 @@ impl Scene {
     }
 
     pub(crate) fn preview(&mut self, ca: &CaId, ending: Ending) -> Foreseen {
-        let (preview, now) = (Preview { ca: ca.clone(), ending }, self.now);
-        self.attend(|desk| preview.ask(desk, now)).unwrap()
+        let (preview, now) = (Preview { ca: ca.clone(), ending }, self.now());
+        self.ask(|desk| preview.ask(desk, now)).unwrap()
     }
 
     pub(crate) fn preview_refused(&mut self, ca: &CaId, ending: Ending) -> Refusal {
-        let (preview, now) = (Preview { ca: ca.clone(), ending }, self.now);
-        self.attend(|desk| preview.ask(desk, now)).unwrap_err()
+        let (preview, now) = (Preview { ca: ca.clone(), ending }, self.now());
+        self.ask(|desk| preview.ask(desk, now)).unwrap_err()
     }
 
     /// With a fresh preview and with a cascade.

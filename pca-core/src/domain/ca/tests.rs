@@ -86,7 +86,7 @@ fn resume(scene: &mut Scene, ca: &CaId) {
                 scene.run(&PublishLastCrl { ca, generation }).unwrap();
             }
             super::Step::DestroyKey { key } => {
-                scene.keys.remove(&key);
+                scene.destroy(&key);
                 scene.run(&ConfirmKeyDestroyed { key }).unwrap();
             }
             super::Step::ConfirmKeyDestroyed { .. } => panic!("a key is destroyed before that is confirmed"),
@@ -141,10 +141,10 @@ proptest! {
                     prop_assert!(is_live(states[0]), "no intermediate lives without its root");
                 }
                 if let Some(generation) = ca.generation() {
-                    prop_assert!(matches!(scene.key(&generation.key), KeyState::Living(_)));
+                    prop_assert!(matches!(scene.key_state(&generation.key), KeyState::Living(_)));
                 }
                 for ended in ca.ended() {
-                    let state = scene.key(&ended.end.key);
+                    let state = scene.key_state(&ended.end.key);
                     prop_assert_eq!(matches!(state, KeyState::Ended), ended.key_destroyed);
                     prop_assert!(!ended.key_destroyed || ended.published.is_some(), "first the last CRL");
                     let own = scene.certificate(&ended.generation.id).revocation().is_some();

@@ -55,8 +55,8 @@ fn a3_a_full_crl_lists_what_is_revoked_or_on_hold() {
     let (mut scene, root, intermediate) = issuing();
     let (first, crl) = publish(&mut scene, &intermediate);
     assert!(crl.entries().is_empty());
-    assert_eq!(crl.number(), Some(u64::try_from(scene.now.secs()).unwrap()), "Unix seconds of thisUpdate");
-    assert_eq!(crl.next_update(), Some(scene.now.plus_secs(7 * 86_400)));
+    assert_eq!(crl.number(), Some(u64::try_from(scene.now().secs()).unwrap()), "Unix seconds of thisUpdate");
+    assert_eq!(crl.next_update(), Some(scene.now().plus_secs(7 * 86_400)));
     let revoked = scene.issue(&intermediate, 90, "Ann");
     let held = scene.issue(&intermediate, 90, "Ben");
     let good = scene.issue(&intermediate, 90, "Cid");
@@ -74,7 +74,7 @@ fn a3_a_full_crl_lists_what_is_revoked_or_on_hold() {
     let (_, crl) = publish(&mut scene, &intermediate);
     assert_eq!(listed(&crl), serials([&revoked]));
     let (_, crl) = publish(&mut scene, &root);
-    assert_eq!(crl.next_update(), Some(scene.now.plus_secs(90 * 86_400)), "a root's");
+    assert_eq!(crl.next_update(), Some(scene.now().plus_secs(90 * 86_400)), "a root's");
     assert_eq!(crl.issuer(), scene.ca(&root).generation().unwrap().parsed.as_ref().unwrap().subject());
 }
 
@@ -84,9 +84,9 @@ fn a3_the_policy_says_how_long_a_crl_is_valid() {
     let mut scene = Scene::with(policy);
     let (root, intermediate) = scene.enabled_pair(Family::Ecc);
     let (_, crl) = publish(&mut scene, &intermediate);
-    assert_eq!(crl.next_update(), Some(scene.now.plus_secs(2 * 86_400)));
+    assert_eq!(crl.next_update(), Some(scene.now().plus_secs(2 * 86_400)));
     let (_, crl) = publish(&mut scene, &root);
-    assert_eq!(crl.next_update(), Some(scene.now.plus_secs(30 * 86_400)));
+    assert_eq!(crl.next_update(), Some(scene.now().plus_secs(30 * 86_400)));
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn a3_what_stands_is_signed_again_without_an_event() {
     scene.days_pass(1);
     let (events, next) = publish(&mut scene, &intermediate);
     assert_eq!(events.len(), 1, "half of its time has passed");
-    assert!(next.number() > first.number() && next.this_update() == scene.now);
+    assert!(next.number() > first.number() && next.this_update() == scene.now());
 
     let certificate = scene.issue(&intermediate, 90, "Ann");
     assert!(publish(&mut scene, &intermediate).0.is_empty(), "issuing changes no CRL");
@@ -179,7 +179,7 @@ fn a2_a_date_never_moves_behind_the_end_of_the_ca() {
     let entry = |id: &CertificateId| crl.entries().iter().find(|entry| entry.serial == id.serial()).unwrap();
     assert_eq!(entry(&certificate).reason, RevocationReason::KeyCompromise);
     assert_eq!(entry(&certificate).revoked_at, end.floor_to_second());
-    assert_eq!(entry(&expired).revoked_at, scene.now.floor_to_second(), "its CA's end did not concern it");
+    assert_eq!(entry(&expired).revoked_at, scene.now().floor_to_second(), "its CA's end did not concern it");
 }
 
 #[test]
@@ -189,7 +189,7 @@ fn a2_a_hold_that_its_ca_overtakes_becomes_final_and_keeps_its_date() {
     let ended = scene.issue(&intermediate, 90, "Ben");
     scene.days_pass(3);
     scene.revoke(&held, RevocationReason::CertificateHold);
-    let since = scene.now;
+    let since = scene.now();
     scene.days_pass(9);
     let (_, before) = publish(&mut scene, &intermediate);
     let entry = |crl: &ParsedCrl, id: &CertificateId| {
@@ -363,7 +363,7 @@ fn openssl_refuses_what_the_crls_list() {
             run(&format!("x509 -inform DER -in {name}.der -out {name}.pem"))?;
         }
         run(&format!("x509 -inform DER -in {leaf}.der -out {leaf}.pem"))?;
-        let at = scene.now.secs() + 60;
+        let at = scene.now().secs() + 60;
         run(&format!(
             "verify -x509_strict -crl_check_all -attime {at} -CAfile root.pem -untrusted intermediate.pem -CRLfile intermediate.crl.pem -CRLfile root.crl.pem {leaf}.pem"
         ))
@@ -443,7 +443,7 @@ proptest::proptest! {
                     model.push(Plain { id, not_after, reason: None, stood_after_its_end: false, ended: false });
                 }
                 Happening::Revoke { which } | Happening::Hold { which } => {
-                    let Some(index) = live(&model, which, scene.now) else { continue };
+                    let Some(index) = live(&model, which, scene.now()) else { continue };
                     let hold = matches!(step, Happening::Hold { .. });
                     let plain = &mut model[index];
                     let possible = if hold { plain.reason.is_none() } else {
@@ -457,7 +457,7 @@ proptest::proptest! {
                     }
                 }
                 Happening::Release { which } => {
-                    let Some(index) = live(&model, which, scene.now) else { continue };
+                    let Some(index) = live(&model, which, scene.now()) else { continue };
                     if model[index].reason == Some(RevocationReason::CertificateHold) {
                         scene.happened(crate::domain::event::HoldReleased { id: model[index].id });
                         model[index].reason = None;
@@ -467,7 +467,7 @@ proptest::proptest! {
                     for plain in model.iter_mut().filter(|plain| !plain.ended) {
                         plain.ended = true;
                         let open = plain.reason.is_none_or(|reason| reason == RevocationReason::CertificateHold);
-                        if open && plain.not_after >= scene.now {
+                        if open && plain.not_after >= scene.now() {
                             plain.reason = Some(RevocationReason::CessationOfOperation);
                         }
                     }
@@ -490,7 +490,7 @@ proptest::proptest! {
                     expected.sort();
                     let found: Vec<_> = crl.entries().iter().map(|entry| (entry.serial, entry.reason)).collect();
                     proptest::prop_assert_eq!(found, expected);
-                    for plain in model.iter_mut().filter(|plain| plain.not_after < scene.now) {
+                    for plain in model.iter_mut().filter(|plain| plain.not_after < scene.now()) {
                         plain.stood_after_its_end = true;
                     }
                     let issuer = scene.ca(&intermediate).generation().unwrap().parsed.as_ref().unwrap().as_issuer().unwrap();

@@ -75,7 +75,7 @@ mod tests {
         let events = scene.run(&AbandonKey { key: key.clone() }).unwrap();
         assert_eq!(events, [KeyAbandoned { key: key.clone() }.into()]);
         assert_eq!(AbandonKey::answer(&events), Some(AbandonedKey { key: key.clone() }));
-        assert_eq!(scene.key(&key), &KeyState::Ended);
+        assert_eq!(scene.key_state(&key), KeyState::Ended);
         let refusal = scene.refused(&AbandonKey { key });
         assert_eq!(scene.codes(&refusal), ["K3 key-named"]);
     }

@@ -378,7 +378,7 @@ impl Model {
             let id = self.cas[ca].id.clone();
             match to {
                 CaState::Disabled => self.story.disable(&id),
-                _ => self.story.record(&[CaReenabled { ca: id }.into()]),
+                _ => self.story.happen(&[CaReenabled { ca: id }.into()]),
             }
             self.cas[ca].state = to;
         }

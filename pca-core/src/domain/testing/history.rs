@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::keys::{Algorithm, Family, KeyId, PrivateKey};
-use crate::log::{Timestamp, World};
+use crate::log::{Head, Timestamp, World};
 use crate::x509::{
     AuthorityUrls, CaCertificate, CertificateId, ParsedCertificate, RevocationReason, SubjectFields, Validity, assemble,
 };
@@ -23,8 +23,11 @@ impl Story {
     pub fn new() -> Self {
         Self {
             world: World::default(),
+            head: Head::GENESIS,
+            log: Vec::new(),
             events: Vec::new(),
             keys: HashMap::new(),
+            asked_for: HashMap::new(),
             brought: BTreeMap::new(),
             now: Timestamp::from_secs(1_767_225_600),
             actor: "story".into(),

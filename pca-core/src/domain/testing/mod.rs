@@ -15,7 +15,7 @@
 
 mod history;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::domain::ca::{Ca, Generation};
@@ -29,8 +29,11 @@ use crate::domain::{
     stream,
 };
 use crate::keys::software::{default_backend, verify};
-use crate::keys::{Algorithm, KeyId, PrivateKey, PublicKey, Signature, SignatureAlgorithm};
-use crate::log::{CommitId, Digest, EventData, Fold, Metadata, Revision, StreamId, Timestamp, World};
+use crate::keys::{Algorithm, KeyId, KeyUse, PrivateKey, PublicKey, Signature, SignatureAlgorithm};
+use crate::log::{
+    Commit, CommitId, Digest, EventData, Fold, Head, Metadata, Recorded, RequestDigest, Revision, StreamEvent,
+    StreamId, StreamSlice, Timestamp, World,
+};
 use crate::x509::{
     CertificateId, CommonName, DistinguishedName, Issuer, RevocationReason, SubjectFields, VerifiedCsr, assemble,
     csr_tbs,
@@ -43,8 +46,11 @@ use crate::x509::{
 #[derive(Clone, Debug)]
 pub struct Story {
     world: World<State>,
+    head: Head,
+    log: Vec<Arc<Recorded>>,
     events: Vec<(Event, Timestamp)>,
     keys: HashMap<KeyId, PrivateKey>,
+    asked_for: HashMap<KeyId, KeyUse>,
     brought: BTreeMap<u32, PrivateKey>,
     now: Timestamp,
     actor: String,
@@ -63,6 +69,8 @@ pub struct Done<A> {
     pub answer: A,
     /// The streams that the decision looked at or claimed, with their revisions.
     pub guards: BTreeMap<StreamId, Revision>,
+    /// What was signed for it.
+    pub signed: Vec<(Arc<[u8]>, Signature)>,
 }
 
 impl Default for Story {
@@ -89,6 +97,12 @@ impl Story {
     #[must_use]
     pub fn events(&self) -> &[(Event, Timestamp)] {
         &self.events
+    }
+
+    /// Every commit so far, sealed as a store would.
+    #[must_use]
+    pub fn log(&self) -> &[Arc<Recorded>] {
+        &self.log
     }
 
     /// The root that was bought last.
@@ -266,6 +280,17 @@ impl Story {
     /// decided again: these are assertions of a test.
     #[track_caller]
     pub fn try_run<C: Command>(&mut self, command: &C) -> Result<Done<C::Answer>, Refusal> {
+        let Done { events, guards, signed, answer } = self.carry_out(command)?;
+        assert!(!events.is_empty(), "{} decided that nothing happens", C::NAME);
+        match answer {
+            Some(answer) => Ok(Done { events, answer, guards, signed }),
+            None => panic!("{} has no answer for its own events", C::NAME),
+        }
+    }
+
+    /// As [`try_run`](Self::try_run), but it may be that nothing has to happen: then there is no commit.
+    #[track_caller]
+    pub(crate) fn carry_out<C: Command>(&mut self, command: &C) -> Result<Done<Option<C::Answer>>, Refusal> {
         let context = self.context();
         let (plan, guards, evidence) = self.decide(command, &context)?;
         let (again, same_guards) = {
@@ -275,19 +300,25 @@ impl Story {
         assert_eq!(again, Ok(plan.clone()), "a decision taken again must be the same");
         assert_eq!(same_guards, guards);
         let signatures: Vec<Signature> = plan.to_sign().iter().map(|to_sign| self.sign(to_sign)).collect();
+        let signed = plan.to_sign().iter().map(|to_sign| Arc::clone(&to_sign.tbs)).zip(signatures.clone()).collect();
         let events = plan.complete(&signatures);
-        assert!(!events.is_empty(), "{} decided that nothing happens", C::NAME);
         for event in &events {
             for stream in event.streams() {
                 assert!(guards.contains_key(&stream), "{} concerns {stream}, which is not guarded", event.kind());
             }
+            let (key, key_use) = match event {
+                Event::CaEnabled(enabled) => (Some(&enabled.key), KeyUse::CertificateAuthority),
+                Event::CertificateIssued(issued) => (issued.key.as_ref(), KeyUse::Holder),
+                _ => continue,
+            };
+            let asked_for = key.and_then(|key| self.asked_for.get(key));
+            assert!(asked_for.is_none_or(|asked_for| *asked_for == key_use), "a key was made for another use");
         }
-        self.happen(&events);
+        if !events.is_empty() {
+            self.commit(C::NAME, &events, guards.clone());
+        }
         self.brought.clear();
-        match C::answer(&events) {
-            Some(answer) => Ok(Done { events, answer, guards }),
-            None => panic!("{} has no answer for its own events", C::NAME),
-        }
+        Ok(Done { answer: C::answer(&events), events, guards, signed })
     }
 
     /// Decides a command as often as it needs something, and gets it what it needs. Nothing happens yet.
@@ -303,19 +334,28 @@ impl Story {
         command: &C,
         context: &Context,
     ) -> Result<(Plan, BTreeMap<StreamId, Revision>, Evidence), Refusal> {
+        let decide = |desk: &Desk<'_>| command.decide(desk, context).map(|plan| (plan, desk.guards()));
+        let ((plan, guards), evidence) = self.attend(context, decide)?;
+        Ok((plan, guards, evidence))
+    }
+
+    /// Gives a decision or a question what it needs until it comes to its end.
+    #[track_caller]
+    pub(crate) fn attend<T>(
+        &mut self,
+        context: &Context,
+        decide: impl Fn(&Desk<'_>) -> Result<T, Halt>,
+    ) -> Result<(T, Evidence), Refusal> {
         let mut evidence = Evidence::default();
         for _ in 0..10_000 {
-            let need = {
-                let desk = Desk::new(self.world.desk(), &evidence);
-                match command.decide(&desk, context) {
-                    Ok(plan) => return Ok((plan, desk.guards(), evidence)),
-                    Err(Halt::Refused(refusal)) => return Err(refusal),
-                    Err(Halt::Needs(need)) => need,
-                }
-            };
-            self.fulfil(need, context, &mut evidence);
+            let outcome = decide(&Desk::new(self.world.desk(), &evidence));
+            match outcome {
+                Ok(done) => return Ok((done, evidence)),
+                Err(Halt::Refused(refusal)) => return Err(refusal),
+                Err(Halt::Needs(need)) => self.fulfil(need, context, &mut evidence),
+            }
         }
-        panic!("{} needs and needs and needs", C::NAME)
+        panic!("it needs and needs and needs")
     }
 
     /// A signing request of somebody who has the key, verified.
@@ -332,8 +372,10 @@ impl Story {
     fn fulfil(&mut self, need: Need, context: &Context, evidence: &mut Evidence) {
         match need {
             Need::Stream(stream) => self.open(&stream),
-            Need::Key { ordinal, algorithm, .. } => {
-                let key = self.generate(&KeyId::derive(&context.commit, ordinal), algorithm);
+            Need::Key { ordinal, algorithm, key_use } => {
+                let id = KeyId::derive(&context.commit, ordinal);
+                let key = self.generate(&id, algorithm);
+                self.asked_for.insert(id, key_use);
                 evidence.keys.insert(ordinal, key);
             }
             Need::Import { ordinal } => {
@@ -353,12 +395,20 @@ impl Story {
         }
     }
 
-    /// Events of one commit happen now.
-    fn happen(&mut self, events: &[Event]) {
-        let streams: BTreeSet<StreamId> = events.iter().flat_map(EventData::streams).collect();
-        streams.iter().for_each(|stream| self.open(stream));
+    /// Events of one commit happen now, whatever the rules say.
+    pub(crate) fn happen(&mut self, events: &[Event]) {
+        let guards = events
+            .iter()
+            .flat_map(EventData::streams)
+            .map(|stream| (stream.clone(), self.world.revision(&stream).unwrap_or_default()))
+            .collect();
+        self.commit("Story", events, guards);
+    }
+
+    /// Encodes, seals, decodes and folds.
+    fn commit(&mut self, command: &str, events: &[Event], guards: BTreeMap<StreamId, Revision>) {
         let metadata = Metadata {
-            command: "Story".into(),
+            command: command.into(),
             actor: self.actor.clone(),
             claimed_actor: None,
             reason: None,
@@ -366,12 +416,32 @@ impl Story {
             decided_at: self.now,
             wall_clock: None,
         };
-        for event in events {
-            let decoded =
-                event.encode().and_then(|encoded| Event::from_parts(&encoded.kind, encoded.schema, &encoded.payload));
-            assert_eq!(decoded.as_ref(), Ok(event), "an event must survive the codec");
+        let id = CommitId::from_idempotency_key(&format!("happened {}", self.log.len()));
+        let encoded: Result<Vec<_>, _> = events.iter().map(EventData::encode).collect();
+        let Ok(encoded) = encoded else { panic!("an event cannot be encoded") };
+        let commit = match Commit::new(id, RequestDigest::new([0; 32]), metadata, guards, &encoded) {
+            Ok(commit) => commit,
+            Err(error) => panic!("{error}"),
+        };
+        let fits = commit.check_guards(|stream| self.world.revision(stream).unwrap_or_default());
+        assert_eq!(fits, Ok(()), "a commit's guards must fit");
+        assert_eq!(
+            Commit::decode(Arc::clone(commit.body())).as_ref(),
+            Ok(&commit),
+            "a commit must survive its encoding"
+        );
+        let decoded: Result<Vec<Event>, _> = commit.events().map(|view| Event::decode(&view)).collect();
+        assert_eq!(decoded.as_deref(), Ok(events), "an event must survive the codec");
+        let recorded = Arc::new(Recorded::new(self.head.seal(&commit), commit));
+        for moved in recorded.commit().moves() {
+            let event = StreamEvent { recorded: Arc::clone(&recorded), index: moved.event, revision: moved.revision };
+            let slice = StreamSlice { stream: moved.stream.clone(), revision: moved.revision, events: vec![event] };
+            if let Err(error) = self.world.apply(&slice) {
+                panic!("{error}");
+            }
         }
-        self.world.speculate(events, &metadata, self.now);
+        self.head = recorded.seal().head();
+        self.log.push(recorded);
         self.events.extend(events.iter().map(|event| (event.clone(), self.now)));
     }
 
@@ -384,7 +454,7 @@ impl Story {
 
     fn next_commit(&mut self) -> CommitId {
         self.commits += 1;
-        CommitId::from_idempotency_key(&format!("story {}", self.commits))
+        commit_number(self.commits)
     }
 
     fn context_of(&self, commit: CommitId) -> Context {
@@ -407,6 +477,30 @@ impl Story {
 
     fn sign_with(&self, id: &KeyId, message: &[u8]) -> (Signature, SignatureAlgorithm) {
         sign(self.key(id), message)
+    }
+}
+
+/// What only this crate's own tests need.
+#[cfg(test)]
+impl Story {
+    /// Time passes.
+    pub(crate) fn pass(&mut self, seconds: i64) {
+        self.now = self.now.plus_secs(seconds);
+    }
+
+    /// The id of the next command's commit.
+    pub(crate) fn coming_commit(&self) -> CommitId {
+        commit_number(self.commits + 1)
+    }
+
+    /// How many keys the key store holds.
+    pub(crate) fn keys_held(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// The key store destroys a key.
+    pub(crate) fn destroy(&mut self, key: &KeyId) {
+        self.keys.remove(key);
     }
 }
 
@@ -454,6 +548,10 @@ pub fn issuer_of(generation: &Generation) -> Issuer {
         Some(Ok(issuer)) => issuer,
         _ => panic!("the CA's certificate cannot be read"),
     }
+}
+
+fn commit_number(number: u64) -> CommitId {
+    CommitId::from_idempotency_key(&format!("story {number}"))
 }
 
 fn name_of(fields: &SubjectFields) -> DistinguishedName {

@@ -33,11 +33,11 @@ fn c2_a_root_signs_itself() {
     assert_eq!(certificate.extensions().basic_constraints.unwrap().path_length, Some(2));
     assert_eq!((event.generation, &event.mode), (1, &EnableMode::Created));
     assert_eq!(event.algorithm, Some(Algorithm::EcdsaP256), "the default of the family");
-    assert_eq!(event.not_before, scene.now);
-    assert_eq!(event.not_after, plus_years(scene.now, 10).unwrap().plus_secs(-1));
+    assert_eq!(event.not_before, scene.now());
+    assert_eq!(event.not_after, plus_years(scene.now(), 10).unwrap().plus_secs(-1));
     assert_eq!(certificate.not_after(), event.not_after);
     assert_eq!(scene.ca(&root).state(), CaState::Enabled);
-    assert_eq!(scene.key(&event.key), &KeyState::Living(crate::domain::event::KeyOwner::Ca(root.clone())));
+    assert_eq!(scene.key_state(&event.key), KeyState::Living(crate::domain::event::KeyOwner::Ca(root.clone())));
     assert!(scene.certificate(&event.id).authority().is_some(), "the serial number is claimed");
     let answer = EnableByCreating::answer(&events).unwrap();
     assert_eq!((answer.ca, answer.id, answer.certificate), (root, event.id, event.certificate.clone()));
@@ -65,7 +65,7 @@ fn c1_c2_an_intermediate_is_signed_by_its_enabled_root() {
     certificate.verify_signature(above.public_key().unwrap()).unwrap();
     assert_eq!(certificate.extensions().basic_constraints.unwrap().path_length, Some(0));
     assert_eq!(certificate.extensions().crl_urls, [crl_url], "the root's addresses");
-    assert_eq!(certificate.not_after(), plus_years(scene.now, 5).unwrap().plus_secs(-1));
+    assert_eq!(certificate.not_after(), plus_years(scene.now(), 5).unwrap().plus_secs(-1));
     let refusal = scene.refused(&command);
     assert_eq!(scene.codes(&refusal), ["C1 not-to-be-enabled"], "it is enabled already");
 }
@@ -203,7 +203,7 @@ fn c5_lifetimes_that_are_none_are_refused() {
     }
     let command = EnableByCreating { lifetime: Some(Lifetime::Days(1)), ..scene.enabling(&root, "Root") };
     let events = scene.run(&command).unwrap();
-    assert_eq!(enabled(&events).not_after, scene.now.plus_secs(86_399), "the end is included");
+    assert_eq!(enabled(&events).not_after, scene.now().plus_secs(86_399), "the end is included");
 }
 
 #[test]
@@ -211,14 +211,14 @@ fn c5_l9_the_beginning_is_set_back_and_raised_to_the_issuers() {
     let mut scene = Scene::new();
     let (root, intermediate) = scene.buy_root(Family::Ecc);
     scene.enable(&root, "Root");
-    let begin = scene.now;
+    let begin = scene.now();
     scene.happened(PolicyAdopted { policy: Policy { backdate_seconds: 3600, ..Policy::default() } });
-    scene.now = scene.now.plus_secs(60);
+    scene.pass(60);
     scene.enable(&intermediate, "OA");
     assert_eq!(scene.ca(&intermediate).generation().unwrap().not_before, begin, "raised without asking");
     let (other, _) = scene.buy_root(Family::Ecc);
     scene.enable(&other, "Other");
-    assert_eq!(scene.ca(&other).generation().unwrap().not_before, scene.now.plus_secs(-3600));
+    assert_eq!(scene.ca(&other).generation().unwrap().not_before, scene.now().plus_secs(-3600));
 }
 
 #[test]
@@ -264,11 +264,11 @@ fn k2_k3_a_key_is_spent_once() {
     let (root, _) = scene.buy_root(Family::Ecc);
     let events = scene.run(&scene.enabling(&root, "Root")).unwrap();
     assert!(matches!(
-        scene.attend(|desk| desk.spki(&enabled(&events).spki).cloned()).unwrap(),
+        scene.ask(|desk| desk.spki(&enabled(&events).spki).cloned()).unwrap(),
         KeyRole::Ca(ca) if ca == root
     ));
     let (other, _) = scene.buy_root(Family::Ecc);
-    let key = KeyId::derive(&scene.commit_id(), 0);
+    let key = KeyId::derive(&scene.coming_commit(), 0);
     scene.happened(crate::domain::event::KeyAbandoned { key: key.clone() });
     let refusal = scene.refused(&scene.enabling(&other, "Other"));
     assert_eq!(scene.codes(&refusal), ["K3 key-spent"], "a sweep gave it up meanwhile");
@@ -300,8 +300,8 @@ fn invariant_8_deciding_again_signs_the_same() {
     let (root, intermediate) = scene.buy_root(Family::Ecc);
     scene.enable(&root, "Root");
     let command = scene.enabling(&intermediate, "OA");
-    let context = Context { time: scene.now, commit: scene.commit_id(), seed: [7; 32] };
+    let context = Context { time: scene.now(), commit: scene.coming_commit(), seed: [7; 32] };
     let (first, second) =
-        scene.attend(|desk| Ok((command.decide(desk, &context)?, command.decide(desk, &context)?))).unwrap();
+        scene.ask(|desk| Ok((command.decide(desk, &context)?, command.decide(desk, &context)?))).unwrap();
     assert_eq!(first, second);
 }

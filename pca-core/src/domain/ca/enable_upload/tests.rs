@@ -69,7 +69,9 @@ fn uploading(ca: &CaId, certificate: &[u8], key: &PrivateKey) -> EnableByUpload 
 
 /// As the service does it: the key that is imported is the one that the request brings along.
 fn run(scene: &mut Scene, command: &EnableByUpload) -> Result<Vec<Event>, Refusal> {
-    scene.brought = command.private_key(0).cloned();
+    if let Some(key) = command.private_key(0) {
+        scene.bring(0, key.clone());
+    }
     scene.run(command)
 }
 
@@ -97,7 +99,7 @@ fn c2_c3_a_good_root_and_a_good_intermediate_are_kept_as_they_are() {
     assert!(generation.is_uploaded());
     assert_eq!(&generation.certificate.as_bytes()[4..8], &original.sign(&own)[4..8]);
     assert_eq!(generation.spki, own.public_key().digest());
-    assert!(matches!(scene.key(&generation.key), KeyState::Living(_)));
+    assert!(matches!(scene.key_state(&generation.key), KeyState::Living(_)));
 
     let below = key(Algorithm::EcdsaP384, 2);
     let der = good_intermediate(&own, &below).sign(&own);
@@ -437,7 +439,7 @@ fn k2_a_key_with_another_role_is_refused() {
 fn k3_a_key_that_was_given_up_is_not_named() {
     let mut scene = Scene::new();
     let (root, _) = scene.buy_root(Family::Ecc);
-    scene.happened(KeyAbandoned { key: KeyId::derive(&scene.commit_id(), 0) });
+    scene.happened(KeyAbandoned { key: KeyId::derive(&scene.coming_commit(), 0) });
     let own = key(Algorithm::EcdsaP256, 1);
     let refusal = scene.refused(&uploading(&root, &good_root(&own).sign(&own), &own));
     assert_eq!(scene.codes(&refusal), ["K3 key-spent"]);
@@ -461,12 +463,12 @@ fn a3_an_earlier_crl_is_carried_over() {
     let (root, _) = scene.buy_root(Family::Ecc);
     let entry = CrlEntry {
         serial: SerialNumber::from_random([3; 10]),
-        revoked_at: scene.now.plus_secs(-1000),
+        revoked_at: scene.now().plus_secs(-1000),
         reason: RevocationReason::KeyCompromise,
         invalidity_date: None,
     };
     let number = 5_000_000_000;
-    let crl = earlier_crl(&own, "Acme Root", number, &[entry], scene.now.secs() - 500);
+    let crl = earlier_crl(&own, "Acme Root", number, &[entry], scene.now().secs() - 500);
     assert!(VerifiedCrl::verify(crl.clone(), key(Algorithm::EcdsaP256, 2).public_key()).is_err());
     let carried_crl = Some(VerifiedCrl::verify(crl, own.public_key()).unwrap());
     let command = EnableByUpload { carried_crl, ..uploading(&root, &good_root(&own).sign(&own), &own) };
@@ -484,7 +486,7 @@ fn a3_an_earlier_crl_must_be_the_cas_own() {
     let (own, other) = (key(Algorithm::EcdsaP256, 1), key(Algorithm::EcdsaP256, 2));
     let mut scene = Scene::new();
     let (root, _) = scene.buy_root(Family::Ecc);
-    let crl = earlier_crl(&other, "Somebody Else", u64::MAX, &[], scene.now.secs() + 10);
+    let crl = earlier_crl(&other, "Somebody Else", u64::MAX, &[], scene.now().secs() + 10);
     let carried_crl = Some(VerifiedCrl::verify(crl, other.public_key()).unwrap());
     let command = EnableByUpload { carried_crl, ..uploading(&root, &good_root(&own).sign(&own), &own) };
     let refusal = scene.refused(&command);

@@ -1,0 +1,24 @@
+//! The enterprise that a log belongs to, and its policy.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::policy::Policy;
+use crate::domain::stream;
+
+/// The log was opened for an enterprise.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnterpriseFounded {
+    /// Its name, if one was given.
+    pub name: Option<String>,
+    /// Whether the log takes its time from the caller (rule L9).
+    pub rehearsal: bool,
+}
+payload!(EnterpriseFounded, |_event| vec![stream::enterprise()]);
+
+/// A policy came into force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyAdopted {
+    /// The policy, whole.
+    pub policy: Policy,
+}
+payload!(PolicyAdopted, |_event| vec![stream::policy()]);

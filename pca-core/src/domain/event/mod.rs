@@ -1,0 +1,169 @@
+//! The list of events: what can happen, in the past tense, each with the streams that it concerns.
+//!
+//! A kind is never renamed; when a shape changes, its schema number rises and an upcaster is added (rule L5).
+
+// Stands before the modules, since they use it.
+macro_rules! payload {
+    ($kind:ident, |$event:ident| $streams:expr) => {
+        impl crate::log::Payload for $kind {
+            const KIND: &'static str = stringify!($kind);
+
+            fn concerns(&self) -> Vec<crate::log::StreamId> {
+                let $event = self;
+                $streams
+            }
+        }
+    };
+}
+
+mod ca;
+mod certificate;
+mod crl;
+mod der;
+mod enterprise;
+mod key;
+mod order;
+mod quota;
+
+pub use ca::{
+    Addresses, CaConfigured, CaDisabled, CaEnabled, CaReenabled, CaRemoved, CaReset, CaRevoked, EnableMode,
+    GenerationEnd,
+};
+pub use certificate::{CertificateIssued, CertificateRemoved, CertificateRevoked, HoldReleased, Holder, KeyDelivered};
+pub use crl::{CarriedCrl, CarriedEntry, CrlPublished};
+pub use der::Der;
+pub use enterprise::{EnterpriseFounded, PolicyAdopted};
+pub use key::{KeyAbandoned, KeyDestroyed, KeyOwner};
+pub use order::{
+    IntermediateOrdered, Money, OrderScope, QuotaOrdered, RefundDeclined, RefundRequested, RefundReturned, RootOrdered,
+    Term, TermExtended,
+};
+pub use quota::{Balance, Lot, LotUnits, QuotaAssigned, QuotaForfeited, QuotaLapsed};
+
+use crate::log::{CodecError, EncodedEvent, EventData, EventView, Payload, StreamId};
+
+macro_rules! events {
+    ($($(#[$doc:meta])* $kind:ident),+ $(,)?) => {
+        /// Something that happened.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub enum Event {
+            $($(#[$doc])* $kind($kind),)+
+        }
+
+        impl Event {
+            /// Every kind with its newest schema number.
+            pub const KINDS: &'static [(&'static str, u16)] = &[$((<$kind as Payload>::KIND, <$kind as Payload>::SCHEMA)),+];
+
+            /// What happened, as the log names it.
+            #[must_use]
+            pub fn kind(&self) -> &'static str {
+                match self {
+                    $(Self::$kind(_) => <$kind as Payload>::KIND,)+
+                }
+            }
+
+            /// Decodes a payload of a kind and a schema number.
+            ///
+            /// # Errors
+            /// [`CodecError`] if kind or schema are unknown, or the payload does not fit (rule L5).
+            pub fn from_parts(kind: &str, schema: u16, payload: &[u8]) -> Result<Self, CodecError> {
+                match kind {
+                    $(<$kind as Payload>::KIND => $kind::from_payload(schema, payload).map(Self::$kind),)+
+                    _ => Err(CodecError::UnknownKind { kind: kind.into() }),
+                }
+            }
+
+            /// The event as JSON, for people and tools.
+            ///
+            /// # Errors
+            /// If the value has no such form; the events of this crate always have one.
+            pub fn to_json(&self) -> Result<serde_json::Value, serde_json::Error> {
+                match self {
+                    $(Self::$kind(event) => serde_json::to_value(event),)+
+                }
+            }
+        }
+
+        impl EventData for Event {
+            fn encode_concerning(&self, streams: Vec<StreamId>) -> Result<EncodedEvent, CodecError> {
+                match self {
+                    $(Self::$kind(event) => event.encode_concerning(streams),)+
+                }
+            }
+
+            fn decode(view: &EventView<'_>) -> Result<Self, CodecError> {
+                Self::from_parts(view.kind(), view.schema(), view.payload())
+            }
+
+            fn streams(&self) -> Vec<StreamId> {
+                match self {
+                    $(Self::$kind(event) => event.concerns(),)+
+                }
+            }
+        }
+
+        $(impl From<$kind> for Event {
+            fn from(event: $kind) -> Self {
+                Self::$kind(event)
+            }
+        })+
+    };
+}
+
+events! {
+    /// The log was opened for an enterprise.
+    EnterpriseFounded,
+    /// A policy came into force.
+    PolicyAdopted,
+    /// A root was bought, with its bundled intermediate and free quota (rule O1).
+    RootOrdered,
+    /// A further intermediate was bought (rule O2).
+    IntermediateOrdered,
+    /// Quota was bought (rule O4).
+    QuotaOrdered,
+    /// The service term of CAs was extended (rule O5).
+    TermExtended,
+    /// A refund was requested; the CAs are frozen (rule R5).
+    RefundRequested,
+    /// A refund was paid out (rule R5).
+    RefundReturned,
+    /// A refund was declined; all is as before the request (rule R5).
+    RefundDeclined,
+    /// Quota went from a root's pool to an intermediate (rule Q1).
+    QuotaAssigned,
+    /// Units expired unused (rule Q3).
+    QuotaLapsed,
+    /// Units were stranded at a refunded or revoked CA (rule Q4).
+    QuotaForfeited,
+    /// A CA got its certificate (rules C1 to C4).
+    CaEnabled,
+    /// The addresses that a CA writes into certificates changed.
+    CaConfigured,
+    /// A CA stopped issuing for a while (rule C10).
+    CaDisabled,
+    /// A disabled CA issues again (rule C10).
+    CaReenabled,
+    /// A CA's certificate, subject and key were given up (rule C7).
+    CaReset,
+    /// A CA was revoked for good (rule C9).
+    CaRevoked,
+    /// A CA left the list (rule R6).
+    CaRemoved,
+    /// A CRL was signed (rule A3).
+    CrlPublished,
+    /// A key was destroyed in the key store (rule K3).
+    KeyDestroyed,
+    /// A key that no certificate was made for was given up (rule K3).
+    KeyAbandoned,
+    /// A certificate was issued (rules I1 to I7, Q2).
+    CertificateIssued,
+    /// A certificate was revoked or put on hold, or the reason was raised (rule A2).
+    CertificateRevoked,
+    /// A hold was lifted (rule A2).
+    HoldReleased,
+    /// A private key was handed out (rule A1).
+    KeyDelivered,
+    /// A certificate left the list (rule A5).
+    CertificateRemoved,
+}

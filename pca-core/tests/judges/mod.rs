@@ -1,0 +1,113 @@
+//! Other people's tools as judges of certificates: OpenSSL (strictly, with all CRLs), GnuTLS and Java accept the good and
+//! refuse the revoked for being revoked. A tool that is not installed is skipped aloud, unless `CI` is `true`.
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// What relying parties have, in PEM.
+#[derive(Default)]
+pub struct Trust {
+    pub roots: String,
+    pub intermediates: String,
+    pub crls: String,
+}
+
+/// A certificate to judge.
+pub struct Case {
+    pub name: String,
+    pub revoked: bool,
+    /// The certificate alone, in PEM.
+    pub leaf: String,
+    /// The certificate, those above it up to the root, and their CRLs.
+    pub file: String,
+}
+
+pub fn write(directory: &Path, name: &str, text: &str) -> PathBuf {
+    let path = directory.join(name);
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+/// Whether the tool is there; skips aloud, or fails on CI.
+pub fn installed(tool: &str, argument: &str) -> bool {
+    let there = Command::new(tool).arg(argument).output().is_ok_and(|output| output.status.success());
+    if !there {
+        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "{tool} must be installed on CI");
+        eprintln!("SKIPPED: {tool} is not installed");
+    }
+    there
+}
+
+/// Whether it succeeded, and all that it said.
+pub fn run(command: &mut Command) -> (bool, String) {
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    (status.success(), format!("{}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr)))
+}
+
+/// Judges all at once by what is trusted.
+#[track_caller]
+pub fn openssl(trust: &Trust, cases: &[Case]) {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    let of = |revoked: bool| -> Vec<PathBuf> {
+        let cases = cases.iter().filter(|case| case.revoked == revoked);
+        cases.map(|case| write(directory, &case.name, &case.leaf)).collect()
+    };
+    let verify = |files: &[PathBuf]| {
+        run(Command::new("openssl")
+            .args(["verify", "-x509_strict", "-crl_check_all", "-check_ss_sig", "-policy_check", "-CAfile"])
+            .arg(write(directory, "roots.pem", &trust.roots))
+            .arg("-untrusted")
+            .arg(write(directory, "intermediates.pem", &trust.intermediates))
+            .arg("-CRLfile")
+            .arg(write(directory, "crls.pem", &trust.crls))
+            .args(files))
+    };
+    let good = of(false);
+    if !good.is_empty() {
+        let (accepted, told) = verify(&good);
+        assert!(accepted, "{told}");
+        assert_eq!(told.matches(": OK").count(), good.len(), "{told}");
+    }
+    let revoked = of(true);
+    let (accepted, told) = verify(&revoked);
+    assert!(!accepted, "{told}");
+    assert!(told.matches("certificate revoked").count() >= revoked.len(), "{told}");
+    assert_eq!(told.matches(": OK").count(), 0, "{told}");
+}
+
+#[track_caller]
+pub fn gnutls<'a>(cases: impl IntoIterator<Item = &'a Case>) {
+    let directory = tempfile::tempdir().unwrap();
+    for case in cases {
+        let file = write(directory.path(), &case.name, &case.file);
+        let (accepted, told) = run(Command::new("certtool").args(["--verify-chain", "--infile"]).arg(file));
+        if case.revoked {
+            assert!(!accepted && told.contains("revoked"), "{}: {told}", case.name);
+        } else {
+            assert!(accepted && told.contains("Chain verification output: Verified."), "{}: {told}", case.name);
+        }
+    }
+}
+
+#[track_caller]
+pub fn java<'a>(cases: impl IntoIterator<Item = &'a Case>) {
+    let cases: Vec<&Case> = cases.into_iter().collect();
+    let directory = tempfile::tempdir().unwrap();
+    let judge = write(directory.path(), "Judge.java", include_str!("Judge.java"));
+    // Several lots of cases may use the same names.
+    let file =
+        |(number, case): (usize, &&Case)| write(directory.path(), &format!("{number}-{}", case.name), &case.file);
+    let (ran, told) = run(Command::new("java").arg(judge).args(cases.iter().enumerate().map(file)));
+    assert!(ran, "{told}");
+    let lines: Vec<&str> = told.lines().filter(|line| line.starts_with("OK ") || line.starts_with("NO ")).collect();
+    assert_eq!(lines.len(), cases.len(), "{told}");
+    for (case, line) in cases.iter().zip(lines) {
+        if case.revoked {
+            assert!(line.starts_with("NO ") && line.contains("REVOKED"), "{line}");
+        } else {
+            assert!(line.starts_with("OK "), "{line}");
+        }
+    }
+}
