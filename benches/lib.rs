@@ -24,6 +24,10 @@ use pca_core::service::{Call, Parts, Pca};
 use pca_core::x509::VerifiedCsr;
 use pca_store_file::{FileEventStore, FileKeyStore, FileKeyStoreOptions, Options};
 
+/// As in the binary `pca` (docs/decisions/0017-allocator.md).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// So many a second, and seconds of processor time of the whole process for one.
 #[derive(Clone, Copy)]
 pub struct Figure {

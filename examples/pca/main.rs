@@ -44,6 +44,10 @@ use pca_core::x509::Profile;
 use args::{Cli, Command, Global, IssueCommand, KeysCommand, PolicyCommand, ProfileCommand};
 use exit::{Failure, Outcome};
 
+/// A certificate takes some seventy small pieces of memory (docs/decisions/0017-allocator.md).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let words: Vec<_> = std::env::args_os().collect();
     let code = match Cli::try_parse_from(&words) {

@@ -244,6 +244,22 @@ fn g1_downloads_crls_and_ends_of_keys_are_asked_about() {
     assert_eq!(site.key_count(), keys - 1);
 }
 
+/// Sweeping a key writes its end down before the key goes: who may do one may do the other, and whose key it was is known
+/// ever after.
+#[test]
+fn g1_a_key_that_was_swept_stays_its_cas_matter() {
+    let Scene { site, ca, issued, .. } = scene();
+    let pca = service(&site, &Arc::new(Officer { of: Some(ca), ..Officer::default() }));
+    let key = issued.key.unwrap();
+    let keys = site.key_count();
+    site.clock.advance_secs(130 * 86_400);
+    let swept = pca.sweep_keys(Timestamp::EPOCH, &by()).unwrap();
+    assert_eq!(swept.iter().map(|swept| &swept.key).collect::<Vec<_>>(), [&key]);
+    assert_eq!(site.key_count(), keys - 1);
+    let refusal = pca.execute(ConfirmKeyDestroyed { key }, &by()).unwrap_err();
+    assert_ne!(reasons(&refusal), ["G1 not-permitted"], "the officer is told what stands against it");
+}
+
 /// Issuing names its CA, so that the authorizer costs it nothing; what a certificate's CA is costs one read.
 #[test]
 fn g1_asking_costs_issuing_no_read() {

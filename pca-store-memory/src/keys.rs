@@ -7,17 +7,20 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use async_trait::async_trait;
 use pca_core::keys::software::{Backend, Signer, SoftwareError, default_backend};
 use pca_core::keys::{
-    KeyEntry, KeyError, KeyId, KeyKind, KeyRequest, KeyUse, PrivateKey, PublicKey, SignRequest, Signature,
+    Family, KeyEntry, KeyError, KeyId, KeyKind, KeyRequest, KeyUse, PrivateKey, PublicKey, SignRequest, Signature,
+    SignatureAlgorithm,
 };
 use pca_core::log::Timestamp;
 use pca_core::ports::KeyStore;
 
-/// A batch of signatures that is longer than this is shared among threads.
-const SHARE: usize = 64;
+/// From how many fast signatures or keys on a batch is shared among threads: starting them costs as much as some of them.
+/// Slow ones, such as RSA's, are shared from two on.
+const SHARE: usize = 16;
 
 /// Keys in memory, wiped when they are destroyed or the store is dropped.
 ///
-/// It signs on the thread that asks; long batches are shared among as many threads as the machine runs at once.
+/// It signs on the thread that asks, which waits for it; long batches are shared among as many threads as the machine runs
+/// at once.
 #[derive(Debug)]
 pub struct MemoryKeyStore {
     backend: &'static dyn Backend,
@@ -103,7 +106,9 @@ impl MemoryKeyStore {
 #[async_trait]
 impl KeyStore for MemoryKeyStore {
     async fn generate(&self, requests: &[KeyRequest]) -> Vec<Result<PublicKey, KeyError>> {
-        share(requests, |request| self.generate_one(request))
+        let slow = |request: &KeyRequest| request.algorithm.family() == Family::Rsa;
+        let least = if requests.iter().any(slow) { 2 } else { SHARE };
+        share(requests, least, |request| self.generate_one(request))
     }
 
     async fn import(&self, id: &KeyId, key: PrivateKey) -> Result<PublicKey, KeyError> {
@@ -116,7 +121,11 @@ impl KeyStore for MemoryKeyStore {
     }
 
     async fn sign(&self, requests: &[SignRequest]) -> Vec<Result<Signature, KeyError>> {
-        share(requests, |request| self.sign_one(request))
+        let fast = |request: &SignRequest| {
+            matches!(request.algorithm, SignatureAlgorithm::EcdsaSha256 | SignatureAlgorithm::Ed25519)
+        };
+        let least = if requests.iter().all(fast) { SHARE } else { 2 };
+        share(requests, least, |request| self.sign_one(request))
     }
 
     async fn public_key(&self, id: &KeyId) -> Result<PublicKey, KeyError> {
@@ -146,12 +155,13 @@ impl KeyStore for MemoryKeyStore {
     }
 }
 
-/// Answers requests in order, on this thread or, if they are many, on several.
+/// Answers requests in order, on this thread or, if there are at least so many, on several.
 fn share<I: Sync, O: Send>(
     requests: &[I],
+    least: usize,
     answer: impl Fn(&I) -> Result<O, KeyError> + Sync,
 ) -> Vec<Result<O, KeyError>> {
-    let threads = if requests.len() < SHARE { 1 } else { std::thread::available_parallelism().map_or(1, usize::from) };
+    let threads = if requests.len() < least { 1 } else { std::thread::available_parallelism().map_or(1, usize::from) };
     if threads == 1 {
         return requests.iter().map(answer).collect();
     }

@@ -5,7 +5,6 @@ use crate::x509::CertificateId;
 
 use super::decision::{Desk, Halt};
 use super::event::KeyOwner;
-use super::key::KeyState;
 use super::order::Purchase;
 use super::{CaId, OrderId};
 
@@ -54,12 +53,10 @@ impl<'a> Scope<'a> {
                 Purchase::Root { root, .. } | Purchase::Quota { root, .. } => root.clone(),
                 Purchase::Intermediate { intermediate, .. } => intermediate.clone(),
             })),
-            Self::Key(id) => match desk.key(id)? {
-                KeyState::Living(owner) | KeyState::Ending(owner) => match owner {
-                    KeyOwner::Ca(ca) => Ok(Some(ca.clone())),
-                    KeyOwner::Certificate(id) => Scope::Certificate(id).ca(desk),
-                },
-                KeyState::Unknown | KeyState::Ended => Ok(None),
+            Self::Key(id) => match desk.key(id)?.owner() {
+                Some(KeyOwner::Ca(ca)) => Ok(Some(ca.clone())),
+                Some(KeyOwner::Certificate(id)) => Scope::Certificate(id).ca(desk),
+                None => Ok(None),
             },
         }
     }

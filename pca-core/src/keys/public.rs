@@ -2,7 +2,7 @@
 
 use core::fmt;
 use core::hash::{Hash, Hasher};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha1::Digest as _;
@@ -21,12 +21,12 @@ struct Inner {
     spki: Box<[u8]>,
     raw_at: usize,
     /// Asked for several times for each certificate.
-    digest: OnceLock<Digest>,
+    digest: Digest,
 }
 
 impl Inner {
     fn new(kind: KeyKind, spki: &[u8], raw_len: usize) -> Self {
-        Self { kind, spki: spki.into(), raw_at: spki.len().saturating_sub(raw_len), digest: OnceLock::new() }
+        Self { kind, spki: spki.into(), raw_at: spki.len().saturating_sub(raw_len), digest: Digest::of(spki) }
     }
 }
 
@@ -93,7 +93,7 @@ impl PublicKey {
     /// SHA-256 of the SubjectPublicKeyInfo: the identity under which a key's role is claimed (rule K2).
     #[must_use]
     pub fn digest(&self) -> Digest {
-        *self.0.digest.get_or_init(|| Digest::of(&self.0.spki))
+        self.0.digest
     }
 
     /// The key identifier of RFC 5280 section 4.2.1.2 (1): SHA-1 of the contents of the BIT STRING.

@@ -5,7 +5,7 @@
 //! # use pca_core::log::{CodecError, Desk, EncodedEvent, EventData, EventView, Fold, Missing, Moment, StreamId};
 //! # #[derive(Clone, Debug, PartialEq)] enum Event { Filled(u32), Drawn(u32) }
 //! # impl EventData for Event {
-//! #     fn encode(&self) -> Result<EncodedEvent, CodecError> { unimplemented!() }
+//! #     fn encode_concerning(&self, _: Vec<StreamId>) -> Result<EncodedEvent, CodecError> { unimplemented!() }
 //! #     fn decode(_: &EventView<'_>) -> Result<Self, CodecError> { unimplemented!() }
 //! #     fn streams(&self) -> Vec<StreamId> { StreamId::parse("barrel").into_iter().collect() }
 //! # }

@@ -119,24 +119,23 @@ impl Pca {
                 landings.len() - 1
             });
             if let Some(landing) = landings.get_mut(at) {
-                landing.numbers.push(number);
-                landing.entries.push(entry);
+                landing.entries.push((number, entry));
             }
         }
-        let landed = future::join_all(landings.into_iter().map(|Landing { lane, numbers, entries, .. }| async move {
+        let landed = future::join_all(landings.into_iter().map(|Landing { lane, entries, .. }| async move {
             let replies = lane.sit().land(entries).await;
-            (lane, numbers, replies)
+            (lane, replies)
         }));
         let mut returned = Vec::new();
-        for (lane, numbers, replies) in landed.await {
-            for (number, reply) in numbers.into_iter().zip(replies) {
+        for (lane, replies) in landed.await {
+            for (number, reply) in replies {
                 let Some(place) = places.get_mut(number) else { continue };
                 let concluded = match (reply, &*place) {
                     (Ok(reply), Place::Landing(identity)) => self.conclude(reply, identity).await,
                     _ => Err(inconsistent("the lane forgot a request")),
                 };
                 match concluded {
-                    Ok(Concluded::Done(done)) => *place = Place::Ended(Ok(done)),
+                    Ok(Concluded::Done(done)) => *place = Place::Ended(Ok(*done)),
                     Ok(Concluded::Again(entry, why)) => returned.push((number, Arc::clone(&lane), entry, why)),
                     Err(error) => *place = Place::Ended(Err(error)),
                 }
@@ -165,13 +164,12 @@ impl Pca {
 struct Landing {
     ca: CaId,
     lane: Arc<Lane>,
-    numbers: Vec<usize>,
-    entries: Vec<Box<Entry>>,
+    entries: Vec<(usize, Box<Entry>)>,
 }
 
 impl Landing {
     fn new(ca: CaId, lane: Arc<Lane>) -> Self {
-        Self { ca, lane, numbers: Vec::new(), entries: Vec::new() }
+        Self { ca, lane, entries: Vec::new() }
     }
 }
 

@@ -131,7 +131,9 @@ impl Pca {
                     if stream.category() == "key" {
                         session.load(core::slice::from_ref(&stream)).await?;
                     }
-                    if turn.is_none() {
+                    if turn.as_ref().is_none_or(|turn| !turn.is_at(&stream)) {
+                        // One at a time: who had several could wait for another who waits for them.
+                        drop(turn.take());
                         turn = Some(self.turn(stream).await?);
                     }
                     self.catch_up::<C>(&mut session, &mut metadata, &identity, call).await?;

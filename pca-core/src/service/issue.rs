@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, PoisonError};
 
-use crate::domain::certificate::{IssueCertificate, Issued, KeySource};
+use crate::domain::certificate::{IssueCertificate, Issued};
 use crate::domain::event::Event;
 use crate::domain::{Command, Context, Desk, Halt, Need, Plan, Refusal, State, stream};
 use crate::keys::{KeyId, KeyRequest};
@@ -16,6 +16,9 @@ use super::{Call, Done, Error, Inner, Pca, time};
 
 /// How often a request goes back and forth before its caller is told that others are always quicker.
 const ATTEMPTS: u32 = 64;
+
+/// How many lanes are kept before those are forgotten that nobody is at.
+const LANES: usize = 1024;
 
 /// What a request needs before it can be handed to the lane.
 pub(super) enum Prepared {
@@ -55,13 +58,14 @@ impl Pca {
             while let Prepared::Key(request, ordinal) = self.prepare(lane, &mut entry).await? {
                 let made = self.inner.keys.generate(core::slice::from_ref(&request)).await.into_iter().next();
                 entry.evidence.keys.insert(ordinal, made.ok_or_else(|| inconsistent("the key store made no key"))??);
+                entry.prepared = true;
             }
             let seat = lane.sit();
             let reply = seat.wait(seat.submit(entry)).await;
             drop(seat);
             let reply = reply.map_err(|_| inconsistent("the lane forgot a request"))?;
             entry = match self.conclude(reply, &identity).await? {
-                Concluded::Done(done) => return Ok(done),
+                Concluded::Done(done) => return Ok(*done),
                 Concluded::Again(_, Again::Sign(error)) if retried => return Err(error.into()),
                 Concluded::Again(entry, why) => {
                     retried |= matches!(why, Again::Sign(_));
@@ -95,7 +99,7 @@ impl Pca {
         }
         let (context, metadata) = self.draw(name, false, &identity, call).await?;
         let mut entry = Entry::new(request, identity, context.time, Arc::new(metadata));
-        if let Some(stream) = entry.key_stream() {
+        if let Some(stream) = entry.own.clone() {
             self.load_beside(&mut entry, stream).await?;
             entry.prepared = true;
         }
@@ -121,8 +125,8 @@ impl Pca {
             entered.push(entry);
         }
         if let Err(error) = self.load_beside_all(&mut entered).await {
-            let new = entered.iter_mut().filter(|entry| matches!(entry, Ok(Entered::New(_))));
-            new.for_each(|entry| *entry = Err(error.clone()));
+            let needs = |entered: &&mut Result<Entered, Error>| matches!(entered, Ok(Entered::New(entry)) if entry.own.is_some());
+            entered.iter_mut().filter(needs).for_each(|entered| *entered = Err(error.clone()));
         }
         entered
     }
@@ -155,10 +159,12 @@ impl Pca {
     /// Loads the streams of all keys that holders bring along, in one read.
     async fn load_beside_all(&self, entered: &mut [Result<Entered, Error>]) -> Result<(), Error> {
         let new = entered.iter().flatten().filter_map(|entered| match entered {
-            Entered::New(entry) => entry.key_stream(),
+            Entered::New(entry) => entry.own.clone(),
             Entered::Repeated(_) => None,
         });
-        let streams: Vec<_> = new.map(|stream| (stream, Revision::ZERO)).collect();
+        let mut streams: Vec<_> = new.map(|stream| (stream, Revision::ZERO)).collect();
+        streams.sort_unstable();
+        streams.dedup();
         if streams.is_empty() {
             return Ok(());
         }
@@ -170,7 +176,7 @@ impl Pca {
         let beside = Arc::new(beside);
         for entered in entered.iter_mut().flatten() {
             if let Entered::New(entry) = entered
-                && matches!(entry.request.key, KeySource::Csr(_))
+                && entry.own.is_some()
             {
                 entry.beside = Arc::clone(&beside);
                 // All that it needs of its own is here.
@@ -273,21 +279,20 @@ impl Pca {
         match reply {
             Reply::Landed { entry, events, receipt } => {
                 self.record(|| {
-                    let Entry { request, context, evidence, signed, .. } = &*entry;
-                    let signatures: Vec<_> = signed.iter().map(|(_, signature)| signature.clone()).collect();
-                    DecisionRecord::of(request, context, evidence, &signatures, &events, receipt)
+                    let Entry { request, context, evidence, .. } = &*entry;
+                    DecisionRecord::of(request, context, evidence, &entry.signatures(), &events, receipt)
                 });
                 let issued = events.into_iter().find_map(|event| match event {
                     Event::CertificateIssued(issued) => Some(Issued::from(issued)),
                     _ => None,
                 });
                 let answer = issued.ok_or_else(unanswered)?;
-                Ok(Concluded::Done(Done { answer, receipt, repeated: false }))
+                Ok(Concluded::Done(Box::new(Done { answer, receipt, repeated: false })))
             }
-            Reply::Repeated(receipt) => answer(self.repeat(receipt).await?).map(Concluded::Done),
+            Reply::Repeated(receipt) => answer(self.repeat(receipt).await?).map(|done| Concluded::Done(Box::new(done))),
             Reply::Again { entry, why } => Ok(Concluded::Again(entry, why)),
             Reply::Refused(refusal) => match self.landed(identity).await? {
-                Some(receipt) => answer(self.repeat(receipt).await?).map(Concluded::Done),
+                Some(receipt) => answer(self.repeat(receipt).await?).map(|done| Concluded::Done(Box::new(done))),
                 None => Err(refusal.into()),
             },
             Reply::Failed(Error::Store(error @ StoreError::IdReused { .. })) => Err(reused(error)),
@@ -308,6 +313,10 @@ impl Pca {
     /// The lane of the CA that a request goes to.
     pub(super) fn lane(&self, request: &IssueCertificate) -> Arc<Lane> {
         let mut lanes = self.inner.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        if lanes.len() >= LANES && !lanes.contains_key(&request.ca) {
+            // Ids can be made up without end. What nobody is at is read again when it is wanted.
+            lanes.retain(|_, lane| Arc::strong_count(lane) > 1);
+        }
         Arc::clone(lanes.entry(request.ca.clone()).or_insert_with(|| Arc::new(self.new_lane())))
     }
 }
@@ -328,7 +337,7 @@ pub(super) enum Entered {
 
 /// Where a request stands after the lane has replied.
 pub(super) enum Concluded {
-    Done(Done<Issued>),
+    Done(Box<Done<Issued>>),
     Again(Box<Entry>, Again),
 }
 

@@ -77,6 +77,8 @@ impl Pca {
             let (state, due) = self.key_standing(&entry.id, call).await?;
             let Some(why) = Swept::of(&state, due, entry.created < orphaned_before) else { continue };
             let confirm = ConfirmKeyDestroyed { key: entry.id.clone() };
+            // Asked before anything is written: a log that tells of an end that may not be carried out would be wrong.
+            self.authorize(call, ConfirmKeyDestroyed::NAME, Scope::Key(&entry.id)).await?;
             match &state {
                 KeyState::Unknown => {
                     self.execute(AbandonKey { key: entry.id.clone() }, &call.unkeyed()).await?;
@@ -89,7 +91,7 @@ impl Pca {
                 },
                 _ => {}
             }
-            self.destroy_key(&entry.id, call).await?;
+            self.inner.keys.destroy(&entry.id).await?;
             if matches!(state, KeyState::Ending(_)) {
                 self.execute(confirm, &call.unkeyed()).await?;
             }
@@ -299,7 +301,7 @@ impl Swept {
             // Its last CRL is not signed yet: that is for `resume`, and without the key it never could be (rule C7).
             KeyState::Ending(KeyOwner::Ca(_)) if !due => None,
             KeyState::Ending(_) => Some(Self::Due),
-            KeyState::Ended => Some(Self::Left),
+            KeyState::Ended(_) => Some(Self::Left),
         }
     }
 }

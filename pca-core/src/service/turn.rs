@@ -1,4 +1,5 @@
-//! Turns at busy streams: whoever lost a race for a stream waits in line, and nobody of this service goes past the line.
+//! Turns at busy streams: whoever lost a race for a stream waits in line, and commands of this service
+//! that have no turn yet stand behind the line. Lanes take turns by the store's lease.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -44,7 +45,7 @@ impl Lines {
 #[derive(Debug)]
 pub(super) struct Turn<'a> {
     _lease: Lease,
-    _place: Place<'a>,
+    place: Place<'a>,
 }
 
 /// A place in the line for a stream, also while its owner waits.
@@ -57,6 +58,13 @@ struct Place<'a> {
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         self.lines.leave(&self.stream);
+    }
+}
+
+impl Turn<'_> {
+    /// Whether it is a turn at this stream.
+    pub(super) fn is_at(&self, stream: &StreamId) -> bool {
+        self.place.stream == *stream
     }
 }
 
@@ -77,6 +85,6 @@ impl Pca {
             Some(lane) => lane.sit().wait(lease).await?,
             None => lease.await?,
         };
-        Ok(Turn { _lease: lease, _place: place })
+        Ok(Turn { _lease: lease, place })
     }
 }

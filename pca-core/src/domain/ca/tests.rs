@@ -145,7 +145,7 @@ proptest! {
                 }
                 for ended in ca.ended() {
                     let state = scene.key_state(&ended.end.key);
-                    prop_assert_eq!(matches!(state, KeyState::Ended), ended.key_destroyed);
+                    prop_assert_eq!(matches!(state, KeyState::Ended(_)), ended.key_destroyed);
                     prop_assert!(!ended.key_destroyed || ended.published.is_some(), "first the last CRL");
                     let own = scene.certificate(&ended.generation.id).revocation().is_some();
                     prop_assert_eq!(own, index > 0, "the root revokes what ended below it, and never itself");

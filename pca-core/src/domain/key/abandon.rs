@@ -42,7 +42,7 @@ impl Command for AbandonKey {
             KeyState::Unknown => None,
             KeyState::Living(_) => Some("is in use"),
             KeyState::Ending(_) => Some("comes to its end by itself"),
-            KeyState::Ended => Some("was destroyed or given up before"),
+            KeyState::Ended(_) => Some("was destroyed or given up before"),
         };
         if let Some(in_words) = in_words {
             let message = format!("the key {} {in_words}; only a key that no event names is given up", self.key);
@@ -75,7 +75,7 @@ mod tests {
         let events = scene.run(&AbandonKey { key: key.clone() }).unwrap();
         assert_eq!(events, [KeyAbandoned { key: key.clone() }.into()]);
         assert_eq!(AbandonKey::answer(&events), Some(AbandonedKey { key: key.clone() }));
-        assert_eq!(scene.key_state(&key), KeyState::Ended);
+        assert_eq!(scene.key_state(&key), KeyState::Ended(None));
         let refusal = scene.refused(&AbandonKey { key });
         assert_eq!(scene.codes(&refusal), ["K3 key-named"]);
     }

@@ -76,7 +76,7 @@ impl Command for ConfirmKeyDestroyed {
                 objections.add(self.broken("key-in-use", "is in use: reset or revoke its CA first"));
                 None
             }
-            KeyState::Ended => {
+            KeyState::Ended(_) => {
                 objections.add(self.broken("key-gone", "was destroyed or given up before"));
                 None
             }

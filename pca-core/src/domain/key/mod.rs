@@ -23,8 +23,20 @@ pub enum KeyState {
     Living(KeyOwner),
     /// Its end is decided and has to be carried out.
     Ending(KeyOwner),
-    /// Destroyed, or given up.
-    Ended,
+    /// Destroyed, or given up; and whose it was, if it was anybody's.
+    Ended(Option<KeyOwner>),
+}
+
+impl KeyState {
+    /// Whose key it is, or was.
+    #[must_use]
+    pub fn owner(&self) -> Option<&KeyOwner> {
+        match self {
+            Self::Unknown => None,
+            Self::Living(owner) | Self::Ending(owner) => Some(owner),
+            Self::Ended(owner) => owner.as_ref(),
+        }
+    }
 }
 
 impl Fold for KeyState {
@@ -45,7 +57,7 @@ impl Fold for KeyState {
                 *self = Self::Ending(KeyOwner::Certificate(delivered.id));
             }
             Event::CertificateRemoved(removed) => *self = Self::Ending(KeyOwner::Certificate(removed.id)),
-            Event::KeyDestroyed(_) | Event::KeyAbandoned(_) => *self = Self::Ended,
+            Event::KeyDestroyed(_) | Event::KeyAbandoned(_) => *self = Self::Ended(self.owner().cloned()),
             _ => {}
         }
     }

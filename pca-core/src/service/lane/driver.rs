@@ -11,7 +11,6 @@ use futures_channel::oneshot;
 use crate::domain::event::Event;
 use crate::domain::policy::VerifyAfterSigning;
 use crate::domain::{Command as _, Desk, Halt, Plan, State, stream};
-use crate::keys::Signature;
 use crate::log::{
     Commit, EventData as _, Position, Receipt, Revision, StoreError, StreamId, StreamsRead, Timestamp, World,
 };
@@ -28,7 +27,7 @@ const TRAIN: usize = 1024;
 const ARRIVALS: usize = 128;
 /// For how many trains a lane takes turns by lease after it met somebody else's commit.
 const TURNS: u32 = 16;
-/// How many streams of single requests the speculative state keeps before it forgets those of trains that have landed.
+/// How many streams of single requests the speculative state keeps before it forgets those that have landed.
 const TRANSIENTS: usize = 4096;
 
 type Answers = Vec<Result<Receipt, StoreError>>;
@@ -265,7 +264,7 @@ impl Driver {
         {
             let Decision { plan, notes, concerns } = decision;
             let (events, to_sign) = plan.complete_and_keep(&signatures);
-            entry.signed = to_sign.into_iter().zip(signatures).collect();
+            entry.keep(to_sign, signatures);
             match entry.commit(&events, concerns, notes, limit) {
                 Ok((commit, concerns)) => {
                     let sent = Sent { waiting: (entry, reply), events, concerns };
@@ -349,12 +348,17 @@ impl Driver {
         if self.is_stale(&entry) {
             return tell(reply, Reply::Again { entry, why: Again::Stale(self.newest.1) });
         }
+        if let Some(own) = &entry.own
+            && self.speculative.revision(own) < entry.beside.revision(own)
+        {
+            // Somebody else has written to it since a request for the same key landed here.
+            self.speculative.remove(own);
+        }
         let (plan, notes) = match decide(&self.speculative, &entry) {
             Ok(decided) => decided,
             Err(Halt::Refused(_)) => return self.doubtful.push_back((entry, reply)),
             Err(Halt::Needs(need)) => return tell(reply, Reply::Again { entry, why: Again::Fetch(need) }),
         };
-        let kept: Vec<Option<Signature>> = plan.to_sign().iter().map(|to_sign| entry.signature(to_sign)).collect();
         let concerns: Vec<Vec<StreamId>> = plan.events().iter().map(|event| event.streams()).collect();
         let decided_at = entry.metadata.decided_at;
         for (event, streams) in plan.events().iter().zip(&concerns) {
@@ -368,7 +372,7 @@ impl Driver {
             self.speculative.speculate_in(event, streams, &entry.metadata, decided_at);
         }
         self.newest.1 = self.newest.1.max(decided_at);
-        self.unsigned.push((entry, reply), Decision { plan, notes, concerns }, kept);
+        self.unsigned.push((entry, reply), Decision { plan, notes, concerns });
     }
 
     /// Whether a decision has become too old while it waited (rule L9).
@@ -419,6 +423,9 @@ impl Driver {
                         self.durable.speculate_in(event, streams, &entry.metadata, receipt.time);
                     }
                     self.newest.0 = self.newest.0.max(receipt.time);
+                    if self.speculative.len() > TRANSIENTS {
+                        self.forget(&entry.beside, &concerns);
+                    }
                     tell(reply, Reply::Landed { entry, events, receipt });
                 }
                 Err(failure) => {
@@ -469,10 +476,21 @@ impl Driver {
         }
     }
 
+    /// Forgets the streams of a single request that has landed, unless what was decided since moved them: in a bulk without
+    /// end they would take memory without end.
+    fn forget(&mut self, beside: &World<State>, concerns: &[Vec<StreamId>]) {
+        for stream in concerns.iter().flatten().filter(|stream| !Lane::shares(stream)) {
+            let landed = beside.revision(stream).map(|before| before.plus(1));
+            if landed.is_some() && landed == self.speculative.revision(stream) {
+                self.speculative.remove(stream);
+            }
+        }
+    }
+
     /// Sends back at once all who have read a stream of their own that has moved, such as that of a key that many requests
     /// are for: each of them would end a train by itself.
     fn send_back(&mut self, moved: &[StreamId]) {
-        let outdated = |entry: &Entry| moved.iter().any(|stream| entry.beside.revision(stream).is_some());
+        let outdated = |entry: &Entry| entry.own.as_ref().is_some_and(|own| moved.contains(own));
         for (entry, reply) in core::mem::take(&mut self.again) {
             if outdated(&entry) {
                 tell(reply, Reply::Again { entry, why: Again::Reload });

@@ -24,8 +24,8 @@ use futures_channel::oneshot;
 
 use crate::domain::certificate::{IssueCertificate, KeySource};
 use crate::domain::event::Event;
-use crate::domain::{Context, Evidence, Need, Refusal, State, ToSign, stream};
-use crate::keys::{KeyError, Signature};
+use crate::domain::{Context, Evidence, Need, Refusal, State, stream};
+use crate::keys::KeyError;
 use crate::log::{Metadata, Position, Receipt, StreamId, Timestamp, World};
 use crate::ports::{EventStore, KeyStore};
 
@@ -34,6 +34,7 @@ use super::{Error, Inner};
 
 use bell::Bell;
 use driver::Driver;
+use signing::Promised;
 
 /// A request on its way through the lane.
 pub(super) struct Entry {
@@ -42,10 +43,12 @@ pub(super) struct Entry {
     pub(super) context: Context,
     pub(super) metadata: Arc<Metadata>,
     pub(super) evidence: Evidence,
+    /// The stream of the key that the holder brings along, if they do.
+    pub(super) own: Option<StreamId>,
     /// Streams that the lane does not share, such as that of its key; perhaps with others of the same window.
     pub(super) beside: Arc<World<State>>,
-    /// What was signed for it; kept as long as the same bytes are needed.
-    pub(super) signed: Vec<(ToSign, Signature)>,
+    /// What was signed for it, or is being signed; kept as long as the same octets are needed.
+    signed: Vec<Promised>,
     /// Whether all that it needs has been fetched, as far as known.
     pub(super) prepared: bool,
     /// Whether the lane is to read the durable state before it decides: there may be a refusal to tell, or, where the key
@@ -62,6 +65,10 @@ impl Entry {
         metadata: Arc<Metadata>,
     ) -> Box<Self> {
         Box::new(Self {
+            own: match &request.key {
+                KeySource::Csr(csr) => Some(stream::spki(&csr.public_key().digest())),
+                KeySource::Platform(_) => None,
+            },
             context: Context { time, commit: identity.commit, seed: identity.seed },
             request,
             identity,
@@ -72,14 +79,6 @@ impl Entry {
             prepared: false,
             outdated: false,
         })
-    }
-
-    /// The stream of the key that the holder brings along, if they do.
-    pub(super) fn key_stream(&self) -> Option<StreamId> {
-        match &self.request.key {
-            KeySource::Csr(csr) => Some(stream::spki(&csr.public_key().digest())),
-            KeySource::Platform(_) => None,
-        }
     }
 }
 
@@ -198,13 +197,13 @@ impl Seat<'_> {
         receiver
     }
 
-    /// Hands several requests to the lane, and gives each one's answer in order.
-    pub(super) async fn land(&self, entries: Vec<Box<Entry>>) -> Vec<Result<Reply, oneshot::Canceled>> {
+    /// Hands several numbered requests to the lane, and gives each one's answer in order.
+    pub(super) async fn land<N>(&self, entries: Vec<(N, Box<Entry>)>) -> Vec<(N, Result<Reply, oneshot::Canceled>)> {
         let (waiting, receivers): (Vec<Waiting>, Vec<_>) = entries
             .into_iter()
-            .map(|entry| {
+            .map(|(number, entry)| {
                 let (sender, receiver) = oneshot::channel();
-                ((entry, sender), receiver)
+                ((entry, sender), (number, receiver))
             })
             .unzip();
         self.lane.arrivals().extend(waiting);
@@ -212,8 +211,8 @@ impl Seat<'_> {
         // They are answered in order: whoever waits for the last one need not be woken for each.
         self.wait(async {
             let mut replies = Vec::with_capacity(receivers.len());
-            for receiver in receivers {
-                replies.push(receiver.await);
+            for (number, receiver) in receivers {
+                replies.push((number, receiver.await));
             }
             replies
         })

@@ -4,7 +4,7 @@ use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context as TaskContext, Poll};
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::domain::event::Event;
 use crate::domain::policy::VerifyAfterSigning;
@@ -21,6 +21,27 @@ const BATCH: usize = 128;
 const BATCHES: usize = 4;
 
 type Signatures = Vec<Result<Signature, KeyError>>;
+
+/// Where a signature arrives. Whoever needs it looks here, also after their decision was taken again.
+#[derive(Clone, Default)]
+pub(super) struct Promise(Arc<OnceLock<Result<Signature, Error>>>);
+
+/// A signature that was made or asked for, and what for.
+pub(super) type Promised = (ToSign, Promise);
+
+impl Promise {
+    fn kept(signature: Signature) -> Self {
+        Self(Arc::new(Ok(signature).into()))
+    }
+
+    fn signature(&self) -> Option<&Signature> {
+        self.0.get()?.as_ref().ok()
+    }
+
+    fn failure(&self) -> Option<&Error> {
+        self.0.get()?.as_ref().err()
+    }
+}
 
 /// A request that was decided and signed.
 pub(super) struct Decided {
@@ -42,21 +63,20 @@ pub(super) struct Decision {
 #[derive(Default)]
 pub(super) struct Unsigned {
     requests: VecDeque<Request>,
-    /// Signatures that are being made, in order, for those that were asked for.
-    batches: VecDeque<Batch>,
+    /// Signatures that are being made.
+    batches: Vec<Batch>,
 }
 
 struct Request {
     waiting: Waiting,
     decision: Decision,
-    signatures: Vec<Option<Signature>>,
-    /// Whether what is missing has been asked for.
-    asked: bool,
+    /// For each that must be signed; none where it has not been asked for.
+    signatures: Vec<Option<Promise>>,
 }
 
 struct Batch {
     coming: Pin<Box<dyn Future<Output = Signatures> + Send>>,
-    done: Option<Signatures>,
+    promised: Vec<Promised>,
 }
 
 impl Unsigned {
@@ -68,106 +88,106 @@ impl Unsigned {
         self.requests.is_empty()
     }
 
-    /// Takes a request in, with the signatures that it has.
-    pub(super) fn push(&mut self, waiting: Waiting, decision: Decision, signatures: Vec<Option<Signature>>) {
-        let asked = signatures.iter().all(Option::is_some);
-        self.requests.push_back(Request { waiting, decision, signatures, asked });
+    /// Takes a request in, with the signatures that were made or asked for.
+    pub(super) fn push(&mut self, waiting: Waiting, decision: Decision) {
+        let entry = &waiting.0;
+        let signatures = decision.plan.to_sign().iter().map(|to_sign| entry.promise(to_sign)).collect();
+        self.requests.push_back(Request { waiting, decision, signatures });
     }
 
     /// Asks for signatures that are missing, in batches.
     pub(super) fn ask(&mut self, keys: &Arc<dyn KeyStore>) {
         while self.batches.len() < BATCHES {
-            let mut wanted = Vec::new();
-            for request in self.requests.iter_mut().filter(|request| !request.asked) {
-                if wanted.len() >= BATCH {
+            let mut promised: Vec<Promised> = Vec::new();
+            for request in &mut self.requests {
+                if promised.len() >= BATCH {
                     break;
                 }
-                request.asked = true;
-                wanted.extend(request.missing().map(|(to_sign, _)| sign_request(to_sign)));
+                let asked = request.decision.plan.to_sign().iter().zip(&mut request.signatures);
+                for (to_sign, signature) in asked.filter(|(_, signature)| signature.is_none()) {
+                    promised.push((to_sign.clone(), signature.insert(Promise::default()).clone()));
+                }
             }
-            if wanted.is_empty() {
+            if promised.is_empty() {
                 return;
             }
+            let wanted: Vec<_> = promised.iter().map(|(to_sign, _)| sign_request(to_sign)).collect();
             let keys = Arc::clone(keys);
-            let coming = Box::pin(async move {
-                let mut signatures = keys.sign(&wanted).await;
-                // One answer a request, whatever a key store does: nobody waits for ever.
-                signatures.resize_with(wanted.len(), || Err(unanswered()));
-                signatures
-            });
-            self.batches.push_back(Batch { coming, done: None });
+            self.batches.push(Batch { coming: Box::pin(async move { keys.sign(&wanted).await }), promised });
         }
     }
 
-    /// Takes in a batch that has come, if one has, for the first requests that lack signatures; tells whether one had, and
-    /// which requests failed.
+    /// Takes in the batches that have come; tells whether one had, and which requests failed.
     pub(super) fn take(
         &mut self,
         task: &mut TaskContext<'_>,
         verify: VerifyAfterSigning,
     ) -> (bool, Vec<(Waiting, Error)>) {
-        for batch in self.batches.iter_mut().filter(|batch| batch.done.is_none()) {
-            if let Poll::Ready(signatures) = batch.coming.as_mut().poll(task) {
-                batch.done = Some(signatures);
+        let (mut came, mut failed) = (false, false);
+        self.batches.retain_mut(|batch| {
+            let Poll::Ready(signatures) = batch.coming.as_mut().poll(task) else { return true };
+            // One answer a request, whatever a key store does: nobody waits for ever.
+            let signatures = signatures.into_iter().chain(core::iter::repeat_with(|| Err(unanswered())));
+            for ((to_sign, promise), signed) in batch.promised.iter().zip(signatures) {
+                let signed = signed.map_err(Error::from).and_then(|signature| checked(to_sign, signature, verify));
+                failed |= signed.is_err();
+                // Each is set once: its batch is gone after this.
+                let _ = promise.0.set(signed);
             }
-        }
-        let Some(signatures) = self.batches.front_mut().and_then(|batch| batch.done.take()) else {
-            return (false, Vec::new());
-        };
-        self.batches.pop_front();
-        let mut signatures = signatures.into_iter();
+            came = true;
+            false
+        });
+        (came, if failed { self.take_failed() } else { Vec::new() })
+    }
+
+    fn take_failed(&mut self) -> Vec<(Waiting, Error)> {
         let mut failed = Vec::new();
-        for (number, request) in self.requests.iter_mut().enumerate().filter(|(_, request)| request.asked) {
-            for (to_sign, kept) in request.missing() {
-                let Some(signed) = signatures.next() else { break };
-                match signed.map_err(Error::from).and_then(|signature| checked(to_sign, signature, verify)) {
-                    Ok(signature) => *kept = Some(signature),
-                    Err(error) => failed.push((number, error)),
-                }
-            }
-            if signatures.len() == 0 {
-                break;
+        for request in core::mem::take(&mut self.requests) {
+            match request.signatures.iter().flatten().find_map(Promise::failure) {
+                Some(error) => failed.push((request.waiting, error.clone())),
+                None => self.requests.push_back(request),
             }
         }
-        let failed = failed.into_iter().rev();
-        let failed =
-            failed.filter_map(|(number, error)| Some((self.requests.remove(number)?.waiting, error))).collect();
-        (true, failed)
+        failed
     }
 
     /// The first request, once it is signed.
     pub(super) fn pop_signed(&mut self) -> Option<Decided> {
-        if !self.requests.front()?.signatures.iter().all(Option::is_some) {
-            return None;
-        }
-        let Request { waiting, decision, signatures, .. } = self.requests.pop_front()?;
-        Some(Decided { waiting, decision, signatures: signatures.into_iter().flatten().collect() })
+        let signature = |promise: &Option<Promise>| promise.as_ref()?.signature().cloned();
+        let signatures: Vec<_> = self.requests.front()?.signatures.iter().map(signature).collect::<Option<_>>()?;
+        let Request { waiting, decision, .. } = self.requests.pop_front()?;
+        Some(Decided { waiting, decision, signatures })
     }
 
-    /// Gives all requests back, in order, with the signatures that they have got.
+    /// Gives all requests back, in order, with the signatures that were made or asked for. What is under way goes on: most
+    /// decisions that are taken again need the same octets signed.
     pub(super) fn recall(&mut self) -> Vec<Waiting> {
-        self.batches.clear();
         let recalled = self.requests.drain(..).map(|request| {
-            let Request { waiting: (mut entry, reply), decision, signatures, .. } = request;
+            let Request { waiting: (mut entry, reply), decision, signatures } = request;
             let signed = decision.plan.to_sign().iter().cloned().zip(signatures);
-            entry.signed = signed.filter_map(|(to_sign, kept)| Some((to_sign, kept?))).collect();
+            entry.signed = signed.filter_map(|(to_sign, promise)| Some((to_sign, promise?))).collect();
             (entry, reply)
         });
         recalled.collect()
     }
 }
 
-impl Request {
-    fn missing(&mut self) -> impl Iterator<Item = (&ToSign, &mut Option<Signature>)> {
-        self.decision.plan.to_sign().iter().zip(&mut self.signatures).filter(|(_, kept)| kept.is_none())
-    }
-}
-
 impl Entry {
-    /// The signature that was made for these bytes by this key, if there is one.
-    pub(super) fn signature(&self, to_sign: &ToSign) -> Option<Signature> {
+    /// The signature that was made for these octets by this key or was asked for and has not failed, if there is one.
+    fn promise(&self, to_sign: &ToSign) -> Option<Promise> {
         let same = |then: &ToSign| then.key == to_sign.key && then.tbs == to_sign.tbs;
-        self.signed.iter().find(|(then, _)| same(then)).map(|(_, signature)| signature.clone())
+        let mut usable = self.signed.iter().filter(|(_, promise)| promise.failure().is_none());
+        usable.find(|(then, _)| same(then)).map(|(_, promise)| promise.clone())
+    }
+
+    /// Keeps signatures that were made.
+    pub(super) fn keep(&mut self, to_sign: Vec<ToSign>, signatures: Vec<Signature>) {
+        self.signed = to_sign.into_iter().zip(signatures.into_iter().map(Promise::kept)).collect();
+    }
+
+    /// The signatures that it was carried out with.
+    pub(in crate::service) fn signatures(&self) -> Vec<Signature> {
+        self.signed.iter().filter_map(|(_, promise)| promise.signature().cloned()).collect()
     }
 
     /// The commit that carries the request out, and again the streams that its events concern.
