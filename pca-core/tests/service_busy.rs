@@ -17,7 +17,8 @@ use pca_core::domain::order::{BuyIntermediate, ServiceTerm};
 use pca_core::domain::quota::AssignQuota;
 use pca_core::service::blocking;
 use pca_core::x509::{CertificateId, ParsedCrl, RevocationReason};
-use pca_store_testkit::fakes::{InterruptedStore, Operation};
+use pca_store_memory::MemoryEventStore;
+use pca_store_testkit::fakes::{FakeKeyStore, InterruptedStore, Operation};
 use service_support::{Kind, Site, by, reasons, server};
 
 /// What never ends without a bound is let end here, and fails the test by its count.
@@ -352,4 +353,25 @@ fn a3_a_crl_that_stands_is_answered_with_its_receipt() {
     revoke(&site, id);
     let next = site.pca.execute(publish, &by().idempotent("crl")).unwrap();
     assert!(!next.repeated && next.answer.number > first.answer.number);
+}
+
+/// A lane that lost its state because somebody else came first keeps what is being signed for it: it is the same octets that
+/// are needed.
+#[test]
+fn what_is_being_signed_is_not_signed_again_when_others_come_first() {
+    let keys = FakeKeyStore::new();
+    let site = Site::over(Kind::FakeMemory, MemoryEventStore::new(), keys.clone());
+    let ca = site.issuing(3000).intermediate;
+    let (pca, store) = site.interrupted();
+    let calls = busy(&site, &store, &[&ca]);
+    keys.slow_down(10);
+    let before = keys.signatures();
+    let requests = (0..600).map(|number| server(&ca, &format!("h{number}.example")));
+    assert_eq!(pca.issue_many(requests, &by()).filter(Result::is_ok).count(), 600);
+    store.leave_alone();
+    assert!(calls.take().get(&Operation::Commit).is_some_and(|commits| *commits > 1), "others came in between");
+    let consumed = pca.unblocked().question(|desk, _| Ok(desk.quota(&ca)?.consumed()));
+    let consumed = pollster::block_on(consumed).unwrap();
+    assert!(consumed > 600);
+    assert_eq!(keys.signatures() - before, consumed);
 }

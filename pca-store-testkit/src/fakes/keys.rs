@@ -1,7 +1,9 @@
 //! A key store whose signatures cost nothing and prove nothing.
 
 use std::collections::BTreeMap;
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 
 use async_trait::async_trait;
 use pca_core::keys::{
@@ -27,6 +29,9 @@ struct Shared {
     keys: BTreeMap<KeyId, Kept>,
     signatures: u64,
     failure: Option<KeyError>,
+    /// By how much each batch is slower than the last one, and how slow that was.
+    slower: u32,
+    polls: u32,
 }
 
 #[derive(Clone, Debug)]
@@ -48,6 +53,13 @@ impl FakeKeyStore {
     #[must_use]
     pub fn signatures(&self) -> u64 {
         self.shared().signatures
+    }
+
+    /// Lets each batch of signatures be handed out only when it has been looked for this many times more often than the batch
+    /// before, as by a device that works through what it is asked for; 0 ends that.
+    pub fn slow_down(&self, polls: u32) {
+        let mut shared = self.shared();
+        (shared.slower, shared.polls) = (polls, 0);
     }
 
     /// Lets every call fail until it is told otherwise.
@@ -120,7 +132,22 @@ impl KeyStore for FakeKeyStore {
     }
 
     async fn sign(&self, requests: &[SignRequest]) -> Vec<Result<Signature, KeyError>> {
-        requests.iter().map(|request| self.sign_one(request)).collect()
+        let signed = requests.iter().map(|request| self.sign_one(request)).collect();
+        let mut polls = {
+            let mut shared = self.shared();
+            shared.polls = shared.polls.saturating_add(shared.slower);
+            shared.polls
+        };
+        poll_fn(|context| {
+            if polls == 0 {
+                return Poll::Ready(());
+            }
+            polls -= 1;
+            context.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
+        signed
     }
 
     async fn public_key(&self, id: &KeyId) -> Result<PublicKey, KeyError> {
