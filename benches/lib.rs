@@ -68,6 +68,19 @@ pub fn median(mut figures: Vec<f64>) -> f64 {
     figures[figures.len() / 2]
 }
 
+/// What stands beside a commit of a bench.
+pub fn metadata(command: &str, decided_at: Timestamp) -> Metadata {
+    Metadata {
+        command: command.into(),
+        actor: "bench".into(),
+        claimed_actor: None,
+        reason: None,
+        correlation: None,
+        decided_at,
+        wall_clock: None,
+    }
+}
+
 /// Octets of memory that this process has.
 pub fn resident() -> u64 {
     let pages = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
@@ -186,15 +199,7 @@ pub fn tell(story: &Story, store: &impl EventStore, keys: &impl KeyStore) -> CaI
         }
         let streams = event.streams();
         let guards = streams.iter().map(|s| (s.clone(), revisions.get(s).copied().unwrap_or_default()));
-        let metadata = Metadata {
-            command: "Story".into(),
-            actor: "bench".into(),
-            claimed_actor: None,
-            reason: None,
-            correlation: None,
-            decided_at: *time,
-            wall_clock: None,
-        };
+        let metadata = metadata("Story", *time);
         let id = CommitId::from_idempotency_key(&number.to_string());
         let encoded = [event.encode().expect("events have an encoding")];
         let commit = Commit::new(id, RequestDigest::new([0; 32]), metadata, guards, &encoded).expect("it is guarded");

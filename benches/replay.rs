@@ -12,15 +12,15 @@ use std::io::Read as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use pca_benches::{Figure, directory, issue_all, issue_one, measure, platform, request, tell, verified_csr};
+use pca_benches::{Figure, directory, issue_all, issue_one, measure, metadata, platform, request, tell, verified_csr};
 use pca_core::domain::certificate::{IssueCertificate, KeySource};
 use pca_core::domain::event::CertificateIssued;
 use pca_core::domain::testing::{Story, new_key, sign};
 use pca_core::domain::{CaId, Event, stream};
 use pca_core::keys::{Algorithm, software};
 use pca_core::log::{
-    Commit, CommitId, Digest, EventData as _, Metadata, Position, Recorded, RequestDigest, Revision, StreamId,
-    Timestamp, Verifier,
+    Commit, CommitId, Digest, EventData as _, Position, Recorded, RequestDigest, Revision, StreamId, Timestamp,
+    Verifier,
 };
 use pca_core::ports::EventStore as _;
 use pca_core::projection::{DomainVerifier, Inventory, Projection as _};
@@ -161,15 +161,7 @@ fn commit(issued: &CertificateIssued, read: &BTreeMap<StreamId, Revision>, numbe
     if let Some(quota) = guards.get_mut(&stream::quota(&issued.ca)) {
         *quota = quota.plus(number - 1);
     }
-    let metadata = Metadata {
-        command: "IssueCertificate".into(),
-        actor: "bench".into(),
-        claimed_actor: None,
-        reason: None,
-        correlation: None,
-        decided_at: now,
-        wall_clock: None,
-    };
+    let metadata = metadata("IssueCertificate", now);
     let id = CommitId::from_idempotency_key(&format!("certificate {number}"));
     let request = RequestDigest::new(*Digest::of(id.as_bytes()).as_bytes());
     Commit::new(id, request, metadata, guards, &[Event::from(issued).encode().unwrap()]).unwrap()

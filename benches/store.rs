@@ -14,10 +14,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use pca_benches::{asked_for, directory, resident};
-use pca_core::log::{
-    Commit, CommitId, Digest, EncodedEvent, Metadata, Position, RequestDigest, Revision, StreamId, Timestamp,
-};
+use pca_benches::{asked_for, directory, metadata, resident};
+use pca_core::log::{Commit, CommitId, Digest, EncodedEvent, Position, RequestDigest, Revision, StreamId, Timestamp};
 use pca_core::ports::EventStore as _;
 use pca_store_file::{FileEventStore, Options};
 
@@ -189,15 +187,7 @@ fn commit(caller: u64, number: u64, revision: u64) -> Commit {
         (stream("ca/ca_root000000000000".into()), Revision::ZERO),
     ]);
     let name = format!("{caller}-{number}");
-    let metadata = Metadata {
-        command: "IssueCertificate".into(),
-        actor: "bench".into(),
-        claimed_actor: None,
-        reason: None,
-        correlation: None,
-        decided_at: Timestamp::from_secs(1_700_000_000),
-        wall_clock: None,
-    };
+    let metadata = metadata("IssueCertificate", Timestamp::from_secs(1_700_000_000));
     let event = EncodedEvent {
         kind: "CertificateIssued".into(),
         schema: 1,

@@ -44,7 +44,7 @@ use pca_core::x509::Profile;
 use args::{Cli, Command, Global, IssueCommand, KeysCommand, PolicyCommand, ProfileCommand};
 use exit::{Failure, Outcome};
 
-/// A certificate takes some seventy small pieces of memory (docs/decisions/0017-allocator.md).
+/// A certificate takes dozens of small pieces of memory (docs/decisions/0017-allocator.md).
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::{StreamExt as _, future};
 use pca_core::domain::CaId;
-use pca_core::domain::certificate::{IssueCertificate, KeySource};
+use pca_core::domain::certificate::{IssueCertificate, KeySource, RevokeCertificate};
 use pca_core::domain::event::Money;
 use pca_core::domain::order::BuyQuota;
 use pca_core::domain::quota::AssignQuota;
@@ -24,7 +24,7 @@ use pca_core::log::{
 use pca_core::ports::{EventStore, Lease, Limits};
 use pca_core::projection::DomainVerifier;
 use pca_core::service::{Error, Pca};
-use pca_core::x509::{CommonName, SubjectFields, VerifiedCsr, assemble, csr_tbs};
+use pca_core::x509::{CommonName, RevocationReason, SubjectFields, VerifiedCsr, assemble, csr_tbs};
 use pca_store_memory::MemoryEventStore;
 use pca_store_testkit::broken::Defect;
 use pca_store_testkit::fakes::{FakeKeyStore, RecordingStore};
@@ -540,4 +540,19 @@ fn a_turn_that_nobody_waits_for_is_given_back() {
         services[0].issue(server(&ca, "host.example"), &call).unwrap();
         site.check();
     });
+}
+
+/// What a lane remembers of a key gives way to what was read of it since: a key that was reported compromised signs up for
+/// nothing, not even for a certificate that would be refused at its commit.
+#[test]
+fn k2_a_compromised_key_is_refused_before_anything_is_signed() {
+    let (keys, key) = (FakeKeyStore::new(), KeySource::Csr(csr()));
+    let site = Site::over(Kind::FakeMemory, MemoryEventStore::new(), keys.clone());
+    let ca = site.issuing(10).intermediate;
+    let request = || IssueCertificate { key: key.clone(), ..server(&ca, "a.example") };
+    let id = site.pca.issue(request(), &by()).unwrap().answer.id;
+    site.run(RevokeCertificate { id, reason: RevocationReason::KeyCompromise, invalidity_date: None });
+    let signed = keys.signatures();
+    assert_eq!(reasons(&site.pca.issue(request(), &by()).unwrap_err()), ["K2 key-compromised"]);
+    assert_eq!(keys.signatures(), signed);
 }

@@ -90,20 +90,16 @@ impl Pca {
 
     /// Draws what a request needs, or finds that it was carried out before.
     async fn enter(&self, request: IssueCertificate, call: &Call) -> Result<Entered, Error> {
-        let inner = &*self.inner;
-        let name = IssueCertificate::NAME;
-        inner.authorizer.authorize(&call.actor, name, request.about()).map_err(Refusal::from)?;
-        let identity = self.identify(name, &request.canonical(), call)?;
-        if let Some(receipt) = self.landed(&identity).await? {
-            return Ok(Entered::Repeated(Box::new(answer(self.repeat(receipt).await?)?)));
-        }
-        let (context, metadata) = self.draw(name, false, &identity, call).await?;
-        let mut entry = Entry::new(request, identity, context.time, Arc::new(metadata));
-        if let Some(stream) = entry.own.clone() {
-            self.load_beside(&mut entry, stream).await?;
+        let mut random: Random = [0; 48];
+        self.inner.entropy.fill(&mut random)?;
+        let mut entered = self.enter_one(request, call.chosen_commit(), &random, call, &mut None).await?;
+        if let Entered::New(entry) = &mut entered
+            && let Some(stream) = entry.own.clone()
+        {
+            self.load_beside(entry, stream).await?;
             entry.prepared = true;
         }
-        Ok(Entered::New(entry))
+        Ok(entered)
     }
 
     /// Draws what the requests of a window need, all at once, and finds those that were carried out before. Each has the
@@ -131,6 +127,7 @@ impl Pca {
         entered
     }
 
+    /// Takes a request in, and draws the time, unless it was drawn for another one of the same window.
     async fn enter_one(
         &self,
         request: IssueCertificate,

@@ -220,6 +220,34 @@ fn a_train_that_fills_several_groups_and_segments_is_whole() {
     assert_eq!(assert_sound(&FileEventStore::open(directory.path(), options).unwrap()), 30);
 }
 
+/// Zeros are laid out behind small groups only, and what a crash leaves is whole either way.
+#[test]
+fn a_large_group_has_no_zeros_behind_it_and_survives_a_crash() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = directory.path().join("log");
+    let preallocation = 1024 * 1024;
+    let options = Options::default().preallocation(preallocation).beacon(None);
+    let store = FileEventStore::create(&log, options).unwrap();
+    let length = || std::fs::metadata(log.join(segment_name(1))).unwrap().len();
+    let crashed = |commits: usize, name: &str| {
+        let copy = directory.path().join(name);
+        std::fs::create_dir(&copy).unwrap();
+        for file in std::fs::read_dir(&log).unwrap() {
+            let file = file.unwrap().path();
+            std::fs::copy(&file, copy.join(file.file_name().unwrap())).unwrap();
+        }
+        assert_eq!(assert_sound(&FileEventStore::open(&copy, options).unwrap()), commits);
+    };
+    let train = (0..1000).map(commit).collect();
+    assert!(pollster::block_on(store.commit(train)).iter().all(Result::is_ok));
+    let written = length();
+    assert!((64 * 1024..preallocation).contains(&written), "{written}");
+    crashed(1000, "large");
+    put(&store, commit(1000)).unwrap();
+    assert!(length() >= written + preallocation);
+    crashed(1001, "small");
+}
+
 #[test]
 fn closing_while_callers_commit_answers_everyone() {
     for _ in 0..20 {
