@@ -206,8 +206,9 @@ impl Model {
     fn ended_at(&self, certificate: &Certificate) -> Option<Timestamp> {
         let end = self.end_of(certificate);
         match (self.status(certificate), certificate.revoked) {
-            (Status::Revoked, Some((reason, at))) if reason != Reason::Hold => Some(end.map_or(at, |end| end.min(at))),
-            (Status::Revoked, _) => end,
+            // A hold that became final dates the end, whether by itself or with its CA (rule A2).
+            (Status::Revoked, Some((_, at))) => Some(end.map_or(at, |end| end.min(at))),
+            (Status::Revoked, None) => end,
             (Status::Expired, _) => Some(certificate.not_after),
             _ => None,
         }
