@@ -405,7 +405,13 @@ impl StateMachineTest for InFiles {
 
 fn cases(by_default: u64) -> ProptestConfig {
     let cases = u32::try_from(rounds(by_default)).unwrap();
-    ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 2000, ..ProptestConfig::default() }
+    ProptestConfig {
+        cases,
+        failure_persistence: None,
+        max_shrink_iters: 2000,
+        max_local_rejects: u32::MAX,
+        ..ProptestConfig::default()
+    }
 }
 
 prop_state_machine! {
