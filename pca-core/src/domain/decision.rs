@@ -316,10 +316,9 @@ macro_rules! looks {
             /// # Errors
             /// [`Halt::Needs`] if the stream has not been loaded.
             pub fn $name(&self, $arg: $type) -> Result<&'w $fold, Halt> {
-                let stream = stream::$name($arg);
-                match self.desk.get(&stream)? {
+                match self.desk.get_named(&stream::on_stack::$name($arg))? {
                     State::$state(fold) => Ok(fold),
-                    _ => Err(Halt::Needs(Need::Stream(stream))),
+                    _ => Err(Halt::Needs(Need::Stream(stream::$name($arg)))),
                 }
             }
         )+
@@ -357,7 +356,7 @@ impl<'w> Desk<'w> {
     /// # Errors
     /// [`Halt::Needs`] if the stream has not been loaded.
     pub fn enterprise(&self) -> Result<&'w Enterprise, Halt> {
-        match self.desk.get(&stream::enterprise())? {
+        match self.desk.get_named(&stream::on_stack::enterprise())? {
             State::Enterprise(fold) => Ok(fold),
             _ => Err(Halt::Needs(Need::Stream(stream::enterprise()))),
         }
@@ -368,7 +367,7 @@ impl<'w> Desk<'w> {
     /// # Errors
     /// [`Halt::Needs`] if the stream has not been loaded.
     pub fn policy(&self) -> Result<&'w Policy, Halt> {
-        match self.desk.get(&stream::policy())? {
+        match self.desk.get_named(&stream::on_stack::policy())? {
             State::Policy(fold) => Ok(fold.policy()),
             _ => Err(Halt::Needs(Need::Stream(stream::policy()))),
         }

@@ -6,62 +6,49 @@ use crate::x509::{CertificateId, NameHash};
 
 use super::{CaId, OrderId};
 
-/// `enterprise`: who owns the log, and whether it is a rehearsal (rule L9).
-#[must_use]
-pub fn enterprise() -> StreamId {
-    StreamId::of("enterprise", "")
+/// For each kind of stream: its name on the stack, to look it up, and its id.
+macro_rules! streams {
+    ($($(#[$doc:meta])* $kind:ident($($arg:ident: $type:ty)?) = |$name:ident| $spelling:expr;)+) => {
+        $(
+            $(#[$doc])*
+            #[must_use]
+            pub fn $kind($($arg: $type)?) -> StreamId {
+                on_stack::$kind($($arg)?).into()
+            }
+        )+
+
+        /// The same names where they need not be kept.
+        pub(super) mod on_stack {
+            use super::{CaId, CertificateId, Digest, KeyId, NameHash, OrderId};
+            use crate::log::StreamName;
+
+            $(pub(in crate::domain) fn $kind($($arg: $type)?) -> StreamName {
+                let $name = StreamName::begin(stringify!($kind));
+                $spelling
+            })+
+        }
+    };
 }
 
-/// `policy`: the numbers that a vendor may change.
-#[must_use]
-pub fn policy() -> StreamId {
-    StreamId::of("policy", "")
-}
-
-/// `order/<id>`.
-#[must_use]
-pub fn order(id: &OrderId) -> StreamId {
-    StreamId::of("order", id.as_str())
-}
-
-/// `ca/<id>`: the life cycle.
-#[must_use]
-pub fn ca(id: &CaId) -> StreamId {
-    StreamId::of("ca", id.as_str())
-}
-
-/// `quota/<id>`: pool of a root, or assignment and consumption of an intermediate (hot).
-#[must_use]
-pub fn quota(id: &CaId) -> StreamId {
-    StreamId::of("quota", id.as_str())
-}
-
-/// `certificate/<issuer name hash>/<serial>`: it *is* the claim of the serial number (rule I5).
-#[must_use]
-pub fn certificate(id: &CertificateId) -> StreamId {
-    id.stream()
-}
-
-/// `crl/<issuer name hash>`: revocations under an issuer name, and its CRLs (rule A3).
-#[must_use]
-pub fn crl(issuer: NameHash) -> StreamId {
-    StreamId::of("crl", issuer)
-}
-
-/// `key/<id>`: a key's introduction and end (rule K3).
-#[must_use]
-pub fn key(id: &KeyId) -> StreamId {
-    StreamId::of("key", id.as_str())
-}
-
-/// `spki/<SHA-256 of the SubjectPublicKeyInfo>`: the role of a key (rule K2).
-#[must_use]
-pub fn spki(digest: &Digest) -> StreamId {
-    StreamId::of("spki", digest)
-}
-
-/// `name/<folded subject name hash>`: which CA owns a subject name, whatever its case and spaces (rule C4).
-#[must_use]
-pub fn name(subject: NameHash) -> StreamId {
-    StreamId::of("name", subject)
+streams! {
+    /// `enterprise`: who owns the log, and whether it is a rehearsal (rule L9).
+    enterprise() = |name| name;
+    /// `policy`: the numbers that a vendor may change.
+    policy() = |name| name;
+    /// `order/<id>`.
+    order(id: &OrderId) = |name| name.text("/").text(id.as_str());
+    /// `ca/<id>`: the life cycle.
+    ca(id: &CaId) = |name| name.text("/").text(id.as_str());
+    /// `quota/<id>`: pool of a root, or assignment and consumption of an intermediate (hot).
+    quota(id: &CaId) = |name| name.text("/").text(id.as_str());
+    /// `certificate/<issuer name hash>/<serial>`: it *is* the claim of the serial number (rule I5).
+    certificate(id: &CertificateId) = |_name| id.stream_name();
+    /// `crl/<issuer name hash>`: revocations under an issuer name, and its CRLs (rule A3).
+    crl(issuer: NameHash) = |name| name.text("/").hex(issuer.as_bytes());
+    /// `key/<id>`: a key's introduction and end (rule K3).
+    key(id: &KeyId) = |name| name.text("/").text(id.as_str());
+    /// `spki/<SHA-256 of the SubjectPublicKeyInfo>`: the role of a key (rule K2).
+    spki(digest: &Digest) = |name| name.text("/").hex(digest.as_bytes());
+    /// `name/<folded subject name hash>`: which CA owns a subject name, whatever its case and spaces (rule C4).
+    name(subject: NameHash) = |name| name.text("/").hex(subject.as_bytes());
 }

@@ -16,6 +16,7 @@ mod name;
 mod payload;
 pub mod scenario;
 mod seal;
+mod stream;
 mod verify;
 mod world;
 
@@ -23,12 +24,14 @@ pub use body::BodyError;
 pub use commit::{Commit, EncodedEvent, EventView, Guard, Metadata, Move};
 pub use error::StoreError;
 pub use name::{
-    CommitId, Digest, HexError, Position, RequestDigest, Revision, StreamId, StreamIdError, Timestamp, base32,
-    from_base32, is_short_id, short_id,
+    CommitId, Digest, HexError, Position, RequestDigest, Revision, Timestamp, base32, from_base32, is_short_id,
+    short_id,
 };
 pub(crate) use name::{write_base32, write_hex};
 pub(crate) use payload::pack;
 pub use payload::{CodecError, EventData, Payload, Tree};
 pub use seal::{Head, Receipt, Recorded, RecordedError, Seal, StreamEvent, StreamSlice, StreamsRead};
+pub(crate) use stream::StreamName;
+pub use stream::{StreamId, StreamIdError};
 pub use verify::{Fault, Verifier};
 pub use world::{Desk, Fold, Missing, Moment, World};

@@ -1,155 +1,10 @@
-//! Names and numbers of the log: streams, revisions, positions, commits, digests.
+//! Names and numbers of the log: revisions, positions, commits, digests.
 
-use core::fmt::{self, Write as _};
+use core::fmt;
 use core::str::FromStr;
-use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest as _, Sha256};
-
-/// The name of a stream: 1 to 200 characters of `a-z`, `0-9`, `_`, `-`, `.` and `/`, such as `ca/ca_k3…`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct StreamId(Arc<str>);
-
-impl StreamId {
-    /// The longest name, in octets.
-    pub const MAX_LEN: usize = 200;
-
-    /// Checks and keeps a name.
-    ///
-    /// # Errors
-    /// [`StreamIdError`] if the text is empty, too long or has another character.
-    pub fn parse(text: &str) -> Result<Self, StreamIdError> {
-        let fits = !text.is_empty() && text.len() <= Self::MAX_LEN && text.bytes().all(stands_in_names);
-        if fits {
-            Ok(Self(text.into()))
-        } else {
-            Err(StreamIdError { text: text.chars().take(Self::MAX_LEN).collect() })
-        }
-    }
-
-    /// The stream of a thing: `category/key`, for a key that is known to fit, such as an id or a digest.
-    ///
-    /// A character that no name has becomes `.`, and what is too long is cut: this cannot fail, and ids never meet it.
-    #[must_use]
-    pub fn of(category: &'static str, key: impl fmt::Display) -> Self {
-        let mut name = Spelling::default();
-        // Writing into a spelling cannot fail.
-        let _ = write!(name, "{category}/{key}");
-        let text = name.text();
-        Self(text.strip_suffix('/').filter(|bare| *bare == category).unwrap_or(text).into())
-    }
-
-    /// The name.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// What stands before the first `/`: the kind of thing that the stream is about.
-    #[must_use]
-    pub fn category(&self) -> &str {
-        self.0.split('/').next().unwrap_or_default()
-    }
-
-    /// What stands after the first `/`, or nothing.
-    #[must_use]
-    pub fn key(&self) -> &str {
-        self.0.split_once('/').map_or("", |(_, key)| key)
-    }
-}
-
-/// Whether an octet may stand in a stream's name.
-fn stands_in_names(octet: u8) -> bool {
-    /// One bit for each octet below 128.
-    const STANDING: u128 = {
-        let mut bits = 0;
-        let mut octets: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789_-./";
-        while let [octet, rest @ ..] = octets {
-            bits |= 1 << *octet;
-            octets = rest;
-        }
-        bits
-    };
-    octet < 128 && STANDING >> octet & 1 == 1
-}
-
-/// A stream's name while it is written. Every decision names some: this takes no memory from the heap.
-struct Spelling {
-    octets: [u8; StreamId::MAX_LEN],
-    length: usize,
-}
-
-impl Default for Spelling {
-    fn default() -> Self {
-        Self { octets: [0; StreamId::MAX_LEN], length: 0 }
-    }
-}
-
-impl Spelling {
-    fn text(&self) -> &str {
-        self.octets.get(..self.length).and_then(|octets| core::str::from_utf8(octets).ok()).unwrap_or_default()
-    }
-
-    fn append(&mut self, octets: &[u8]) {
-        let room = self.octets.get_mut(self.length..).unwrap_or_default();
-        let taken = octets.len().min(room.len());
-        if let (Some(to), Some(from)) = (room.get_mut(..taken), octets.get(..taken)) {
-            to.copy_from_slice(from);
-        }
-        self.length += taken;
-    }
-}
-
-impl fmt::Write for Spelling {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        if text.bytes().all(stands_in_names) {
-            self.append(text.as_bytes());
-        } else {
-            text.chars()
-                .map(|c| u8::try_from(c).ok().filter(|octet| stands_in_names(*octet)).unwrap_or(b'.'))
-                .for_each(|octet| self.append(&[octet]));
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Display for StreamId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl FromStr for StreamId {
-    type Err = StreamIdError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::parse(text)
-    }
-}
-
-impl TryFrom<String> for StreamId {
-    type Error = StreamIdError;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        Self::parse(&text)
-    }
-}
-
-impl From<StreamId> for String {
-    fn from(id: StreamId) -> Self {
-        id.0.as_ref().into()
-    }
-}
-
-/// Text that is no stream's name.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not a stream: 1 to 200 characters of a-z, 0-9, `_`, `-`, `.` and `/` are expected")]
-pub struct StreamIdError {
-    /// What was given, cut to 200 characters.
-    pub text: String,
-}
 
 macro_rules! counter {
     ($(#[$doc:meta])* $name:ident) => {
@@ -384,13 +239,20 @@ hex_bytes! {
     Digest, 32
 }
 
-/// Lower-case hexadecimal. Streams are named with it in every decision, and `{:02x}` for each octet is ten times slower.
+/// The two digits of an octet. Streams are named with them in every decision, and `{:02x}` is ten times slower.
+pub(super) const fn hex(octet: u8) -> [u8; 2] {
+    const fn digit(half: u8) -> u8 {
+        if half < 10 { b'0' + half } else { b'a' - 10 + half }
+    }
+    [digit(octet >> 4), digit(octet & 0xf)]
+}
+
+/// Lower-case hexadecimal.
 pub(crate) fn write_hex(octets: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let digit = |half: u8| if half < 10 { b'0' + half } else { b'a' - 10 + half };
     octets.chunks(32).try_for_each(|chunk| {
         let mut digits = [0; 64];
         let (pairs, _) = digits.as_chunks_mut::<2>();
-        pairs.iter_mut().zip(chunk).for_each(|(pair, octet)| *pair = [digit(octet >> 4), digit(octet & 0xf)]);
+        pairs.iter_mut().zip(chunk).for_each(|(pair, octet)| *pair = hex(*octet));
         f.write_str(digits.get(..2 * chunk.len()).and_then(|text| core::str::from_utf8(text).ok()).unwrap_or_default())
     })
 }
@@ -531,28 +393,6 @@ mod tests {
         }
         assert_eq!(from_base32("mz1"), None);
         assert_eq!(from_base32("mz"), None, "bits are left over");
-    }
-
-    #[test]
-    fn stream_names_are_checked() {
-        assert_eq!(
-            StreamId::parse("ca/ca_x").map(|s| (s.category().to_owned(), s.key().to_owned())),
-            Ok(("ca".into(), "ca_x".into()))
-        );
-        for wrong in ["", "CA/x", "a b", "ä", &"x".repeat(201)] {
-            assert!(StreamId::parse(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn every_key_makes_a_name() {
-        let long = format!("ca/{}", "x".repeat(StreamId::MAX_LEN - 3));
-        for (key, name) in
-            [("", "ca"), ("ca_x", "ca/ca_x"), ("Aé b", "ca/...b"), ("/", "ca//"), (&"x".repeat(300), &long)]
-        {
-            assert_eq!(StreamId::of("ca", key).as_str(), name);
-            assert!(StreamId::parse(name).is_ok());
-        }
     }
 
     #[test]

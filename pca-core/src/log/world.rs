@@ -4,13 +4,16 @@
 //! decision sees a world through a [`Desk`], which notes every stream that is looked at: the notes become the commit's
 //! guards (rule L2), so that no guard is written by hand and none is forgotten.
 
+use core::borrow::Borrow as _;
 use core::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
-use super::{CodecError, EventData, Metadata, Position, Revision, StreamEvent, StreamId, StreamSlice, Timestamp};
+use super::{
+    CodecError, EventData, Metadata, Position, Revision, StreamEvent, StreamId, StreamName, StreamSlice, Timestamp,
+};
 
 /// Where an event stands when it is folded.
 #[derive(Clone, Copy, Debug)]
@@ -204,26 +207,23 @@ impl<'w, F: Fold> Desk<'w, F> {
     /// # Errors
     /// [`Missing`] if the stream has not been loaded; load it and decide again.
     pub fn get(&self, stream: &StreamId) -> Result<&'w F, Missing> {
-        match self.loaded(stream) {
-            Some(loaded) => {
-                self.note(stream, loaded.revision);
-                Ok(&*loaded.fold)
-            }
-            None => Err(Missing { stream: stream.clone() }),
-        }
+        self.get_known(stream).ok_or_else(|| Missing { stream: stream.clone() })
+    }
+
+    /// As [`get`](Self::get), for a stream that need not be named otherwise.
+    pub(crate) fn get_named(&self, stream: &StreamName) -> Result<&'w F, Missing> {
+        self.look(stream.octets()).ok_or_else(|| Missing { stream: (*stream).into() })
     }
 
     /// Looks at a stream if it has been loaded; one that has not is not asked for.
     pub fn get_known(&self, stream: &StreamId) -> Option<&'w F> {
-        let loaded = self.loaded(stream)?;
-        self.note(stream, loaded.revision);
-        Some(&*loaded.fold)
+        self.look(stream.borrow())
     }
 
     /// Claims a stream as new without reading it: a guard at revision 0. The commit conflicts if somebody has written to
     /// it, whatever is known of it here and whether it was looked at before or after.
     pub fn claim(&self, stream: &StreamId) {
-        self.note(stream, Revision::ZERO);
+        self.note(stream.clone(), Revision::ZERO);
     }
 
     /// Every look and claim as it was noted, for [`Commit::new`](super::Commit::new).
@@ -243,14 +243,17 @@ impl<'w, F: Fold> Desk<'w, F> {
         guards
     }
 
-    fn loaded(&self, stream: &StreamId) -> Option<&'w Loaded<F>> {
-        self.world.streams.get(stream).or_else(|| self.beside?.streams.get(stream))
+    fn look(&self, stream: &[u8]) -> Option<&'w F> {
+        let find = |world: &'w World<F>| world.streams.get_key_value(stream);
+        let (stream, loaded) = find(self.world).or_else(|| find(self.beside?))?;
+        self.note(stream.clone(), loaded.revision);
+        Some(&*loaded.fold)
     }
 
-    fn note(&self, stream: &StreamId, revision: Revision) {
+    fn note(&self, stream: StreamId, revision: Revision) {
         // Kept as they come, without searching: a decision may look at tens of thousands of streams. Of several notes of
         // a stream the lowest revision is its guard, so that a claim stands.
-        self.reads.borrow_mut().push((stream.clone(), revision));
+        self.reads.borrow_mut().push((stream, revision));
     }
 }
 

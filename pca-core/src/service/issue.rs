@@ -195,7 +195,7 @@ impl Pca {
     /// Decides on the lane's view in order to learn what a request needs, and fetches that. One that brings its holder's
     /// key needs nothing that was not fetched when it was taken in: it is decided in the lane only.
     pub(super) async fn prepare(&self, lane: &Lane, entry: &mut Entry) -> Result<Prepared, Error> {
-        if entry.prepared && !lane.view().is_empty() {
+        if entry.prepared && lane.is_loaded() {
             return Ok(Prepared::Ready);
         }
         loop {

@@ -7,7 +7,7 @@ use core::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::name::NameHash;
-use crate::log::{StreamId, from_base32, write_base32, write_hex};
+use crate::log::{StreamId, StreamName, from_base32, write_base32, write_hex};
 
 /// A certificate's serial number.
 ///
@@ -206,7 +206,12 @@ impl CertificateId {
     /// The stream of this certificate, `certificate/<issuer name hash>/<serial hex>`: the claim of the serial number.
     #[must_use]
     pub fn stream(&self) -> StreamId {
-        StreamId::of("certificate", format_args!("{}/{}", self.issuer, self.serial))
+        self.stream_name().into()
+    }
+
+    pub(crate) fn stream_name(&self) -> StreamName {
+        let name = StreamName::begin("certificate").text("/").hex(self.issuer.as_bytes());
+        name.text("/").hex(self.serial.as_der_content())
     }
 
     /// The certificate that a stream is about; nothing if the stream is about something else.

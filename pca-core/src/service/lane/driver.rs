@@ -101,7 +101,7 @@ impl Driver {
         }
     }
 
-    /// The shared streams as of the newest train.
+    /// The shared streams as of the newest decision.
     pub(super) fn view(&self) -> World<State> {
         let mut view = World::default();
         for (stream, _) in self.durable.revisions() {
@@ -187,7 +187,7 @@ impl Driver {
                 }
             }
         }
-        lane.publish(self);
+        lane.view.moved(self);
     }
 
     /// Gives up what nobody waits for: turns, and requests whose callers have left. Tells whether there is something to

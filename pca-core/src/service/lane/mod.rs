@@ -13,12 +13,13 @@
 mod bell;
 mod driver;
 mod signing;
+mod view;
 
 use core::future::{Future, poll_fn};
 use core::pin::pin;
 use core::task::{Context as TaskContext, Poll, Waker};
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_channel::oneshot;
 
@@ -35,6 +36,7 @@ use super::{Error, Inner};
 use bell::Bell;
 use driver::Driver;
 use signing::Promised;
+use view::View;
 
 /// A request on its way through the lane.
 pub(super) struct Entry {
@@ -118,8 +120,7 @@ type Waiting = (Box<Entry>, oneshot::Sender<Reply>);
 pub(super) struct Lane {
     store: Arc<dyn EventStore>,
     keys: Arc<dyn KeyStore>,
-    /// The streams that all requests share, as of the newest train.
-    view: RwLock<Arc<World<State>>>,
+    view: View,
     arrivals: Mutex<VecDeque<Waiting>>,
     driver: Mutex<Driver>,
     bell: Arc<Bell>,
@@ -142,7 +143,12 @@ impl Lane {
 
     /// The newest view of the shared streams.
     pub(super) fn view(&self) -> Arc<World<State>> {
-        Arc::clone(&self.view.read().unwrap_or_else(PoisonError::into_inner))
+        self.view.get(&self.driver)
+    }
+
+    /// Whether anything was loaded; it stays then.
+    pub(super) fn is_loaded(&self) -> bool {
+        !self.view.is_empty()
     }
 
     /// Whether a stream is one of those that all requests of a lane share.
@@ -166,7 +172,7 @@ impl Lane {
             inner.learn(&loaded, stream);
             self.driver().bring(&loaded, stream);
         }
-        self.publish(&self.driver());
+        self.view.publish(&self.driver());
         Ok(())
     }
 
@@ -181,10 +187,6 @@ impl Lane {
 
     fn arrivals(&self) -> MutexGuard<'_, VecDeque<Waiting>> {
         self.arrivals.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn publish(&self, driver: &Driver) {
-        *self.view.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(driver.view());
     }
 }
 
