@@ -113,8 +113,10 @@ async fn upload(
 }
 
 fn read_crl(octets: &[u8]) -> Result<ParsedCrl, BrokenRule> {
-    ParsedCrl::from_pem_or_der(octets)
-        .map_err(|error| BrokenRule::new(C3, "crl-unreadable", format!("the CRL cannot be carried over: {error}")))
+    ParsedCrl::from_pem_or_der(octets).map_err(|error| {
+        let rule = Rule::new(error.rule());
+        BrokenRule::new(rule, "crl-unreadable", format!("the CRL cannot be carried over: {error}"))
+    })
 }
 
 fn carried(octets: &[u8], key: &PrivateKey) -> Result<VerifiedCrl, BrokenRule> {

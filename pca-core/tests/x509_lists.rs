@@ -5,7 +5,7 @@ mod x509_support;
 
 use pca_core::keys::Algorithm;
 use pca_core::log::Timestamp;
-use pca_core::x509::{Crl, CrlEntry, CrlError, ParsedCrl, RevocationReason};
+use pca_core::x509::{Crl, CrlEntry, CrlError, ParsedCrl, PemError, RevocationReason};
 use x509_support::forge::{extension, oid, seq, tlv};
 use x509_support::{NOW, key, pem, root, serial, sign};
 
@@ -82,6 +82,21 @@ fn what_is_no_list_is_refused() {
     assert!(ParsedCrl::from_pem_or_der(pem("CERTIFICATE", &good).as_bytes()).is_err());
     let huge = tlv(2, &[1; 10]);
     assert!(read(forged(V2, &[], &[extension("2.5.29.20", false, &huge)])).is_err(), "a number above 64 bits");
+}
+
+#[test]
+fn g4_limits_of_a_list_have_their_own_rule() {
+    let deep = (0..40).fold(vec![5, 0], |inner, _| tlv(0x30, &inner));
+    let nested = read(forged(V2, &[&deep], &[])).unwrap_err();
+    assert_eq!(nested.rule(), "G4", "{nested}");
+    let file = pem("X509 CRL", &vec![7; 1 << 20]);
+    let large = ParsedCrl::from_pem_or_der(file.as_bytes()).unwrap_err();
+    assert_eq!((large.rule(), large), ("G4", CrlError::Pem(PemError::TooLarge { octets: file.len() })));
+    // As zeros that are never touched.
+    let octets = 256 * 1024 * 1024 + 1;
+    let huge = read(vec![0; octets]).unwrap_err();
+    assert_eq!((huge.rule(), huge), ("G4", CrlError::TooLarge { octets }));
+    assert_eq!(read(vec![0x30, 1]).unwrap_err().rule(), "C3");
 }
 
 #[test]

@@ -223,8 +223,7 @@ fn what_cannot_be_read_is_refused_with_both_reasons() {
     let certificate = good_root(&key).sign(&key);
     let truncated = &certificate[..certificate.len() - 1];
     let trailing = [&certificate[..], &[0]].concat();
-    let oversized = vec![0x30; 70_000];
-    for wrong in [truncated, &trailing, &oversized, b"", b"hello", pem("PRIVATE KEY", key.pkcs8_der()).as_bytes()] {
+    for wrong in [truncated, &trailing, b"", b"hello", pem("PRIVATE KEY", key.pkcs8_der()).as_bytes()] {
         assert_eq!(upload(wrong, &key).unwrap_err(), ["certificate-unreadable"]);
     }
     let both = check_upload(truncated, b"no key", None).unwrap_err();
@@ -243,17 +242,42 @@ fn what_cannot_be_read_is_refused_with_both_reasons() {
     let mut twice = good_root(&key);
     twice.extensions.push(twice.extensions[0].clone());
     assert_eq!(upload(&twice.sign(&key), &key).unwrap_err(), ["certificate-unreadable"]);
-    let mut deep = vec![5, 0];
-    (0..40).for_each(|_| deep = tlv(0x30, &deep));
-    let mut malformed = good_root(&key);
-    malformed.extensions.push(deep);
-    assert_eq!(upload(&malformed.sign(&key), &key).unwrap_err(), ["certificate-unreadable"]);
     let mut malformed = good_root(&key);
     malformed.extensions[2] = forge::extension("2.5.29.14", false, &[4, 9]);
     assert_eq!(upload(&malformed.sign(&key), &key).unwrap_err(), ["certificate-unreadable"]);
     let mut malformed = good_root(&key);
     malformed.validity.0 = "2501010000Z00".into();
     assert_eq!(upload(&malformed.sign(&key), &key).unwrap_err(), ["certificate-unreadable"]);
+}
+
+#[test]
+fn g4_what_would_be_too_much_work_has_its_own_rule() {
+    let key = p256();
+    let good = good_root(&key);
+    let nested = |levels: usize| {
+        let mut forged = good_root(&key);
+        // It stands in the list of extensions: the seventh level of the certificate.
+        forged.extensions.push((0..levels).fold(vec![5, 0], |inner, _| tlv(0x30, &inner)));
+        forged.sign(&key)
+    };
+    let file = |label, octets| pem(label, &vec![7; octets]).into_bytes();
+    let block = pem("CERTIFICATE", &[5, 0]);
+    for (certificate, private_key, expected) in [
+        (vec![0x30; 64 * 1024 + 1], vec![], ["G4 certificate-too-large", "C3 key-unreadable"]),
+        (vec![0x30; 64 * 1024], vec![], ["C3 certificate-unreadable", "C3 key-unreadable"]),
+        (file("CERTIFICATE", 1 << 20), vec![], ["G4 certificate-too-large", "C3 key-unreadable"]),
+        (nested(40), vec![], ["G4 certificate-unreadable", "C3 key-unreadable"]),
+        (nested(4), vec![], ["C3 certificate-unreadable", "C3 key-unreadable"]),
+        (vec![], vec![0x30; (1 << 20) + 1], ["C3 certificate-unreadable", "G4 key-too-large"]),
+        (vec![], block.repeat(65).into_bytes(), ["C3 certificate-unreadable", "G4 key-too-large"]),
+        (vec![], block.repeat(64).into_bytes(), ["C3 certificate-unreadable", "C3 key-unreadable"]),
+    ] {
+        let error = check_upload(&certificate, &private_key, None).unwrap_err();
+        let told: Vec<_> =
+            error.findings().iter().map(|finding| format!("{} {}", finding.rule(), finding.code())).collect();
+        assert_eq!(told, expected, "{error}");
+    }
+    assert!(check_upload(&good.sign(&key), key.pkcs8_der(), None).is_ok());
 }
 
 #[test]

@@ -127,6 +127,20 @@ pub enum ImportError {
     Key(#[from] PrivateKeyError),
 }
 
+impl ImportError {
+    /// The rule that was broken: G4 for what would be too much work, otherwise C3.
+    #[must_use]
+    pub const fn rule(&self) -> &'static str {
+        match self {
+            Self::TooLarge { .. }
+            | Self::TooManyBlocks
+            | Self::Pbkdf2TooCostly { .. }
+            | Self::ScryptTooCostly { .. } => "G4",
+            _ => "C3",
+        }
+    }
+}
+
 #[derive(Clone, Copy)]
 enum Form {
     Pkcs8,

@@ -2,6 +2,7 @@
 
 use super::name::DistinguishedName;
 use super::parsed::CertificateError;
+use super::pem::PemError;
 use super::serial::SerialNumberError;
 use super::signature::{SignatureAlgorithmError, WeakHash};
 use super::usage::KeyUsage;
@@ -184,7 +185,14 @@ impl UploadFinding {
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
+            Self::CertificateUnreadable(
+                CertificateError::TooLarge { .. } | CertificateError::Pem(PemError::TooLarge { .. }),
+            ) => "certificate-too-large",
             Self::CertificateUnreadable(_) => "certificate-unreadable",
+            Self::KeyUnreadable(ImportError::TooLarge { .. } | ImportError::TooManyBlocks) => "key-too-large",
+            Self::KeyUnreadable(ImportError::Pbkdf2TooCostly { .. } | ImportError::ScryptTooCostly { .. }) => {
+                "key-too-costly"
+            }
             Self::KeyUnreadable(_) => "key-unreadable",
             Self::KeyMismatch => "key-mismatch",
             Self::KeyUnsupported(_) => "key-unsupported",
@@ -229,9 +237,13 @@ impl UploadFinding {
         }
     }
 
-    /// The rule that it stands for.
+    /// The rule that it stands for: C3, or G4 where reading would be too much work.
     #[must_use]
     pub const fn rule(&self) -> &'static str {
-        "C3"
+        match self {
+            Self::CertificateUnreadable(error) => error.rule(),
+            Self::KeyUnreadable(error) => error.rule(),
+            _ => "C3",
+        }
     }
 }

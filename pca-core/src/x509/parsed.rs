@@ -277,6 +277,17 @@ pub enum CertificateError {
     },
 }
 
+impl CertificateError {
+    /// The rule that was broken: G4 for what is too much to be read at all, otherwise C3.
+    #[must_use]
+    pub const fn rule(&self) -> &'static str {
+        match self {
+            Self::TooLarge { .. } | Self::Pem(PemError::TooLarge { .. }) | Self::Der(DerError::Depth) => "G4",
+            _ => "C3",
+        }
+    }
+}
+
 /// Why a signature does not count.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

@@ -10,6 +10,7 @@ use super::extension::{ExtensionError, read_extensions, unsigned};
 use super::name::DistinguishedName;
 use super::oid;
 use super::parsed::SignatureError;
+use super::pem::PemError;
 use super::reason::RevocationReason;
 use super::serial::{SerialNumber, SerialNumberError};
 use super::signature::{SignatureAlgorithmError, read_algorithm};
@@ -193,7 +194,7 @@ pub enum CrlError {
     },
     /// No PEM where PEM is expected.
     #[error(transparent)]
-    Pem(#[from] super::pem::PemError),
+    Pem(#[from] PemError),
     /// Not DER, or no list.
     #[error("the CRL is not well-formed: {0}")]
     Der(#[from] DerError),
@@ -218,6 +219,17 @@ pub enum CrlError {
         /// Which one.
         oid: ObjectIdentifier,
     },
+}
+
+impl CrlError {
+    /// The rule that was broken: G4 for what is too much to be read at all, otherwise C3.
+    #[must_use]
+    pub const fn rule(&self) -> &'static str {
+        match self {
+            Self::TooLarge { .. } | Self::Pem(PemError::TooLarge { .. }) | Self::Der(DerError::Depth) => "G4",
+            _ => "C3",
+        }
+    }
 }
 
 fn read_entries(octets: &[u8]) -> Result<Vec<CrlEntry>, CrlError> {

@@ -5,7 +5,7 @@ use serde::{Serialize, Serializer};
 use crate::domain::decision::{Command, Context, Desk, Halt, Plan, Verification};
 use crate::domain::event::{Addresses, CaEnabled, CarriedCrl, CarriedEntry, Der, EnableMode, Event};
 use crate::domain::policy::Policy;
-use crate::domain::refusal::{BrokenRule, Objections, Refusal};
+use crate::domain::refusal::{BrokenRule, Objections, Refusal, Rule};
 use crate::domain::{CaId, Scope, founded};
 use crate::keys::{PrivateKey, PublicKey};
 use crate::log::{Digest, Timestamp};
@@ -291,7 +291,7 @@ fn broken(finding: &UploadFinding) -> BrokenRule {
         Severity::Warning => format!("{finding}; it can be accepted as `{}`", finding.code()),
         _ => finding.to_string(),
     };
-    BrokenRule::new(C3, finding.code(), message)
+    BrokenRule::new(Rule::new(finding.rule()), finding.code(), message)
 }
 
 #[cfg(test)]

@@ -208,7 +208,7 @@ fn passphrases_missing_wrong_and_superfluous_are_told_apart() {
 }
 
 #[test]
-fn costly_derivations_are_refused_before_any_work() {
+fn g4_costly_derivations_are_refused_before_any_work() {
     // PBES2 { derivation, AES-256-CBC }, written by hand: nothing of ours would write such a thing.
     let encrypted = |derivation: &[u8]| {
         let cipher = tlv(0x30, &[&hex("060960864801650304012a"), &tlv(0x04, &[&[0; 16]])]);
@@ -220,7 +220,12 @@ fn costly_derivations_are_refused_before_any_work() {
         let parameters = tlv(0x30, &[&salt, &tlv(0x02, &[iterations])]);
         encrypted(&tlv(0x30, &[&hex("06092a864886f70d01050c"), &parameters]))
     };
-    let import = |file: &[u8]| PrivateKey::import(file, Some(b"passphrase")).unwrap_err();
+    let import = |file: &[u8]| {
+        let error = PrivateKey::import(file, Some(b"passphrase")).unwrap_err();
+        let malformed = error == ImportError::MalformedEncryption;
+        assert_eq!(error.rule(), if malformed { "C3" } else { "G4" }, "{error}");
+        error
+    };
     assert_eq!(import(&pbkdf2(&[0x7f, 0xff, 0xff, 0xff])), ImportError::Pbkdf2TooCostly { iterations: 0x7fff_ffff });
     assert_eq!(import(&pbkdf2(&[0])), ImportError::MalformedEncryption);
     let scrypt = |cost: &[u8], block: &[u8], parallel: &[u8]| {
@@ -249,7 +254,9 @@ fn g4_at_most_64_pem_blocks_are_read() {
             let told = PrivateKey::import(file.as_bytes(), None).map(|key| key.public_key().clone());
             match read {
                 true => assert_eq!(told.as_ref(), Ok(key(Algorithm::EcdsaP256).public_key())),
-                false => assert_eq!(told, Err(ImportError::TooManyBlocks)),
+                false => {
+                    assert_eq!(told.map_err(|error| (error.rule(), error)), Err(("G4", ImportError::TooManyBlocks)))
+                }
             }
         }
     }
@@ -260,7 +267,8 @@ fn what_is_no_key_is_told_what_it_is() {
     let import = |file: &[u8]| PrivateKey::import(file, None).unwrap_err();
     assert_eq!(import(b""), ImportError::NotAKey);
     assert_eq!(import(b"hello"), ImportError::NotAKey);
-    assert_eq!(import(&vec![0x30; 1024 * 1024 + 1]), ImportError::TooLarge { octets: 1024 * 1024 + 1 });
+    let huge = import(&vec![0x30; 1024 * 1024 + 1]);
+    assert_eq!((huge.rule(), huge), ("G4", ImportError::TooLarge { octets: 1024 * 1024 + 1 }));
     let plain = key(Algorithm::EcdsaP256).to_unencrypted_pkcs8_pem();
     assert_eq!(import(plain.repeat(2).as_bytes()), ImportError::SeveralKeys { count: 2 });
     assert_eq!(import(&plain.as_bytes()[..80]), ImportError::NoKey { found: vec![] });

@@ -229,6 +229,14 @@ fn c3_what_cannot_be_read_looks_like_every_refusal() {
 }
 
 #[test]
+fn g4_an_upload_that_would_be_too_much_work_is_refused_by_that_rule() {
+    let error = check_upload(&[0x30; 65_537], b"no key", None).unwrap_err();
+    let refusal = EnableByUpload::unreadable(&error).unwrap();
+    let told: Vec<_> = refusal.broken().iter().map(|broken| (broken.rule().number(), broken.code())).collect();
+    assert_eq!(told, [("G4", "certificate-too-large"), ("C3", "key-unreadable")]);
+}
+
+#[test]
 fn c3_signed_by_another_key_of_the_same_name() {
     let (mut scene, _, intermediate, own) = uploaded();
     let (below, other) = (key(Algorithm::EcdsaP256, 2), key(Algorithm::EcdsaP256, 3));
