@@ -409,7 +409,7 @@ fn cases(by_default: u64) -> ProptestConfig {
         cases,
         failure_persistence: None,
         max_shrink_iters: 2000,
-        max_local_rejects: u32::MAX,
+        max_local_rejects: cases.saturating_mul(1_000),
         ..ProptestConfig::default()
     }
 }

@@ -52,3 +52,35 @@ streams! {
     /// `name/<folded subject name hash>`: which CA owns a subject name, whatever its case and spaces (rule C4).
     name(subject: NameHash) = |name| name.text("/").hex(subject.as_bytes());
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::x509::SerialNumber;
+
+    /// Names are in every log: none may ever change.
+    #[test]
+    fn names_are_for_ever() {
+        let hash = NameHash::new([0, 1, 0xab, 0xcd, 0xff]);
+        let (commit, digest) = (crate::log::CommitId::new([1; 16]), Digest::of(b"abc"));
+        let (of_ca, of_order) = (CaId::derive(&commit, 0), OrderId::derive(&commit, 0));
+        let of_key = KeyId::derive(&commit, 0);
+        let serial: SerialNumber = "a1b2".parse().unwrap();
+        for (stream, name) in [
+            (enterprise(), "enterprise".into()),
+            (policy(), "policy".into()),
+            (order(&of_order), format!("order/{of_order}")),
+            (ca(&of_ca), format!("ca/{of_ca}")),
+            (quota(&of_ca), format!("quota/{of_ca}")),
+            (certificate(&CertificateId::new(hash, serial)), "certificate/0001abcdff/a1b2".into()),
+            (crl(hash), "crl/0001abcdff".into()),
+            (key(&of_key), format!("key/{of_key}")),
+            (spki(&digest), "spki/ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad".into()),
+            (super::name(hash), "name/0001abcdff".into()),
+        ] {
+            assert_eq!(stream.as_str(), name);
+            assert_eq!(StreamId::parse(&name), Ok(stream));
+        }
+    }
+}

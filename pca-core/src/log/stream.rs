@@ -65,7 +65,7 @@ impl StreamId {
     }
 }
 
-/// As the name's octets, so that a [`StreamName`] finds it in a map.
+/// As the name's octets, so that octets find it in a map.
 impl Hash for StreamId {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.0.as_bytes().hash(state);

@@ -210,7 +210,7 @@ impl<'w, F: Fold> Desk<'w, F> {
         self.get_known(stream).ok_or_else(|| Missing { stream: stream.clone() })
     }
 
-    /// As [`get`](Self::get), for a stream that need not be named otherwise.
+    /// As [`get`](Self::get), by a name on the stack.
     pub(crate) fn get_named(&self, stream: &StreamName) -> Result<&'w F, Missing> {
         self.look(stream.octets()).ok_or_else(|| Missing { stream: (*stream).into() })
     }

@@ -18,7 +18,7 @@ use super::{Call, Done, Error, Pca};
 
 /// How many requests are prepared, signed and committed together.
 const WINDOW: usize = 256;
-/// How many windows are under way at once: with four, a fifth of two cores stood idle while a window landed.
+/// How many windows are under way at once: fewer leave cores idle while a window lands, more gain nothing (docs/performance.md).
 const WINDOWS: usize = 8;
 
 impl Pca {

@@ -64,6 +64,12 @@ impl SerialNumber {
     pub fn as_der_content(&self) -> &[u8] {
         self.octets.get(..usize::from(self.length)).unwrap_or_default()
     }
+
+    /// The content without the octet that only carries the sign: as it stands in texts and in the names of streams.
+    fn magnitude(&self) -> &[u8] {
+        let content = self.as_der_content();
+        content.strip_prefix(&[0]).unwrap_or(content)
+    }
 }
 
 impl PartialEq for SerialNumber {
@@ -96,8 +102,7 @@ impl PartialOrd for SerialNumber {
 impl fmt::Display for SerialNumber {
     /// Lower-case hexadecimal without the octet that only carries the sign.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let content = self.as_der_content();
-        write_hex(content.strip_prefix(&[0]).unwrap_or(content), f)
+        write_hex(self.magnitude(), f)
     }
 }
 
@@ -211,7 +216,7 @@ impl CertificateId {
 
     pub(crate) fn stream_name(&self) -> StreamName {
         let name = StreamName::begin("certificate").text("/").hex(self.issuer.as_bytes());
-        name.text("/").hex(self.serial.as_der_content())
+        name.text("/").hex(self.serial.magnitude())
     }
 
     /// The certificate that a stream is about; nothing if the stream is about something else.
@@ -311,6 +316,13 @@ mod tests {
     }
 
     #[test]
+    fn the_octet_that_carries_the_sign_stands_in_no_name() {
+        let id = CertificateId::new(NameHash::new([1, 2, 3, 4, 5]), "a1".parse().unwrap());
+        assert_eq!(id.serial().as_der_content(), [0, 0xa1]);
+        assert_eq!(id.stream().as_str(), "certificate/0102030405/a1");
+    }
+
+    #[test]
     fn ids_of_platform_serials_have_twenty_eight_characters() {
         let id = CertificateId::new(NameHash::new([1, 2, 3, 4, 5]), SerialNumber::from_random([9; 10]));
         assert_eq!(id.to_string().len(), 28);
@@ -320,13 +332,18 @@ mod tests {
     proptest! {
         #[test]
         fn ids_and_streams_are_a_bijection(hash: [u8; 5], mut content in proptest::collection::vec(any::<u8>(), 1..=20)) {
-            if let Some(first) = content.first_mut() {
-                *first = *first & 0x7f | 1;
+            // No sign octet is needed, or one, as the first octet has it.
+            match content.as_mut_slice() {
+                [first, second, ..] if *first >= 0x80 => (*first, *second) = (0, *second | 0x80),
+                [first, ..] => *first = *first & 0x7f | 1,
+                [] => {}
             }
             let serial = SerialNumber::from_der_content(&content).unwrap();
             let id = CertificateId::new(NameHash::new(hash), serial);
             prop_assert_eq!(id.to_string().parse(), Ok(id));
             prop_assert_eq!(CertificateId::from_stream(&id.stream()), Some(id));
+            let name = format!("certificate/{}/{serial}", id.issuer());
+            prop_assert_eq!(id.stream().to_string(), name);
             prop_assert_eq!(serial.to_string().parse(), Ok(serial));
         }
     }
