@@ -6,14 +6,16 @@ use std::sync::Arc;
 
 use pca_core::log::Recorded;
 
+use super::index::Place;
+
 /// What a commit costs beside its body, about.
 const OVERHEAD: usize = 512;
 
 /// Two generations: what is used moves to the young one; when that is half of the bound, it becomes the old one and
 /// what was left in the old one is forgotten. Every operation costs the same however much is kept.
 pub(crate) struct Cache {
-    young: HashMap<u32, Arc<Recorded>>,
-    old: HashMap<u32, Arc<Recorded>>,
+    young: HashMap<Place, Arc<Recorded>>,
+    old: HashMap<Place, Arc<Recorded>>,
     weight: usize,
     bound: usize,
 }
@@ -23,9 +25,9 @@ impl Cache {
         Self { young: HashMap::new(), old: HashMap::new(), weight: 0, bound: octets / 2 }
     }
 
-    /// Keeps a commit under its number. What is forgotten for it is handed out, to be dropped outside of a lock.
+    /// Keeps a commit under its place. What is forgotten for it is handed out, to be dropped outside of a lock.
     #[must_use]
-    pub(crate) fn insert(&mut self, number: u32, recorded: Arc<Recorded>) -> Option<HashMap<u32, Arc<Recorded>>> {
+    pub(crate) fn insert(&mut self, place: Place, recorded: Arc<Recorded>) -> Option<HashMap<Place, Arc<Recorded>>> {
         let weight = recorded.commit().body().len() + OVERHEAD;
         if weight > self.bound {
             return None;
@@ -34,18 +36,18 @@ impl Cache {
             self.weight = 0;
             mem::replace(&mut self.old, mem::take(&mut self.young))
         });
-        if self.young.insert(number, recorded).is_none() {
+        if self.young.insert(place, recorded).is_none() {
             self.weight += weight;
         }
         forgotten
     }
 
-    pub(crate) fn get(&mut self, number: u32) -> Option<Arc<Recorded>> {
-        if let Some(recorded) = self.young.get(&number) {
+    pub(crate) fn get(&mut self, place: Place) -> Option<Arc<Recorded>> {
+        if let Some(recorded) = self.young.get(&place) {
             return Some(Arc::clone(recorded));
         }
-        let recorded = self.old.remove(&number)?;
-        let forgotten = self.insert(number, Arc::clone(&recorded));
+        let recorded = self.old.remove(&place)?;
+        let forgotten = self.insert(place, Arc::clone(&recorded));
         drop(forgotten);
         Some(recorded)
     }

@@ -142,7 +142,7 @@ impl ClosedAt {
     }
 }
 
-fn preamble(magic: &[u8; 8], log: LogId) -> Vec<u8> {
+pub(crate) fn preamble(magic: &[u8; 8], log: LogId) -> Vec<u8> {
     let mut octets = Vec::with_capacity(SEGMENT_HEADER);
     octets.extend_from_slice(magic);
     octets.extend_from_slice(&VERSION.to_be_bytes());
@@ -151,12 +151,12 @@ fn preamble(magic: &[u8; 8], log: LogId) -> Vec<u8> {
     octets
 }
 
-fn seal_small(octets: &mut Vec<u8>) {
+pub(crate) fn seal_small(octets: &mut Vec<u8>) {
     let checksum = truncated(Sha256::new().chain_update(FILE_TAG).chain_update(&octets));
     octets.extend_from_slice(&checksum);
 }
 
-fn parse_small(octets: &[u8], magic: &[u8; 8], length: usize) -> Result<LogId, Unfit> {
+pub(crate) fn parse_small(octets: &[u8], magic: &[u8; 8], length: usize) -> Result<LogId, Unfit> {
     if octets.get(..8) != Some(magic) {
         return damaged("it does not begin as it should");
     }
@@ -345,13 +345,13 @@ pub(crate) fn frame_checksum(place: FramePlace, content: &[u8]) -> [u8; CHECKSUM
     )
 }
 
-fn truncated(hash: Sha256) -> [u8; CHECKSUM] {
+pub(crate) fn truncated(hash: Sha256) -> [u8; CHECKSUM] {
     let digest: [u8; 32] = hash.finalize().into();
     digest.first_chunk().copied().unwrap_or_default()
 }
 
 /// Octets from an offset on, as an array.
-fn array<const N: usize>(octets: &[u8], offset: usize) -> Option<[u8; N]> {
+pub(crate) fn array<const N: usize>(octets: &[u8], offset: usize) -> Option<[u8; N]> {
     octets.get(offset..)?.first_chunk().copied()
 }
 

@@ -1,14 +1,17 @@
 //! The segmented append-only log; `docs/log-format.md` states every octet and argues why recovery is right.
 //!
 //! A commit passes from [`store`] (the port) through [`staging`] (ordering, under one short mutex) to [`writer`] (one
-//! thread: write, sync, publish, wake). [`read`] brings commits back by way of [`index`] and [`cache`]. [`open`] reads a
+//! thread: write, sync, publish, wake). [`read`] brings commits back by way of [`index`] and [`cache`]; [`indexer`] (another
+//! thread) makes index files of sealed segments. [`open`] reads a
 //! log whole with [`scan`] and heals it; [`reader`] does so beside a writer, without healing. Everything that touches a
 //! disk goes through [`disk`].
 
 mod cache;
 mod disk;
 mod format;
+mod frames;
 mod index;
+mod indexer;
 mod lease;
 mod open;
 mod options;
@@ -16,7 +19,6 @@ mod read;
 mod reader;
 mod scan;
 mod segment;
-mod shards;
 mod shared;
 mod staging;
 mod store;

@@ -5,6 +5,7 @@
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use pca_core::log::{Digest, Head, Recorded, StoreError};
 
@@ -13,9 +14,13 @@ use super::format::{
     CLOSED_FILE, CLOSED_LENGTH, ClosedAt, FORMAT_FILE, FORMAT_LENGTH, FrameKind, LOCK_FILE, LogId, SEGMENT_HEADER,
     SegmentStart, TORN_PREFIX, Unfit, VERSION, format_file, parse_format_file, segment_name, to_u64, to_usize,
 };
-use super::index::Index;
+use super::frames::{self, Source};
+use super::index::{Covered, Fetch, Index, Keeper, Loaded, Place, Prepared};
 use super::scan::{Found, Scanner, Verdict};
 use super::segment::{self, Listing, Segment};
+
+/// So many segments without an index file get one while the log is opened.
+const MANY: usize = 8;
 
 /// What to do if there is a log, or none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +37,7 @@ pub(crate) enum Intent {
 pub(crate) struct Opened {
     pub(crate) lock: Lock,
     pub(crate) log: LogId,
+    pub(crate) keeper: Keeper,
     pub(crate) index: Index,
     pub(crate) head: Head,
     pub(crate) segments: Vec<Segment>,
@@ -47,7 +53,8 @@ pub(crate) struct Opened {
 }
 
 /// Takes the lock and opens a log for writing.
-pub(crate) fn open(disk: &dyn Disk, directory: &Path, intent: Intent) -> Result<Opened, StoreError> {
+pub(crate) fn open(shared_disk: &Arc<dyn Disk>, directory: &Path, intent: Intent) -> Result<Opened, StoreError> {
+    let disk = shared_disk.as_ref();
     if intent == Intent::Open && read_format(disk, directory)?.is_none() {
         absent(disk, directory)?;
     }
@@ -71,7 +78,8 @@ pub(crate) fn open(disk: &dyn Disk, directory: &Path, intent: Intent) -> Result<
         }
         (None, _) => create(disk, directory)?,
     };
-    recover(disk, directory, log, lock)
+    let keeper = Keeper { disk: Arc::clone(shared_disk), directory: directory.into(), log };
+    recover(keeper, lock)
 }
 
 /// Reads the format file.
@@ -133,22 +141,32 @@ fn create(disk: &dyn Disk, directory: &Path) -> Result<LogId, StoreError> {
     Ok(log)
 }
 
-/// Reads the whole log, and heals what a crash left at its end.
-fn recover(disk: &dyn Disk, directory: &Path, log: LogId, lock: Lock) -> Result<Opened, StoreError> {
+/// Reads what no index file covers, and heals what a crash left at the end of the log.
+fn recover(keeper: Keeper, lock: Lock) -> Result<Opened, StoreError> {
+    let (disk, directory, log) = (keeper.disk.as_ref(), keeper.directory.as_path(), keeper.log);
     let listing = listing(disk, directory)?;
     for name in &listing.fresh {
         let path = directory.join(name);
         disk.remove(&path).map_err(failed("a file that was never put in place cannot be removed", &path))?;
     }
     let closed = read_closed(disk, directory, log)?;
-    let mut reading = Reading { index: Index::default(), head: Head::GENESIS, segments: Vec::new() };
+    let Loaded { runs, segments, useless } = keeper.load(&listing.segments)?;
+    for (name, reason) in &useless {
+        tracing::warn!(name, reason, "an index file is of no use and is made anew");
+        keeper.remove(core::slice::from_ref(name))?;
+    }
+    let covered = segments.len();
+    let head = runs.head();
+    let mut reading = Reading { index: Index::new(log, Arc::new(runs)), head, segments, begun: false };
     let Some((last, earlier)) = listing.segments.split_last() else {
         return Err(corrupt(directory.display().to_string(), "the log has no segment".into()));
     };
-    for first in earlier {
+    for first in earlier.iter().skip(covered) {
         let (mut scanner, _) = reading.begin(disk, directory, log, *first, Mode::Read)?;
         let stop = reading.walk(&mut scanner, *first)?;
         reading.finished(&scanner, *first, &stop)?;
+        reading.seal(&scanner);
+        reading.cover(&keeper)?;
     }
     let (mut scanner, file) = reading.begin(disk, directory, log, *last, Mode::Write)?;
     let stop = reading.walk(&mut scanner, *last)?;
@@ -164,11 +182,12 @@ fn recover(disk: &dyn Disk, directory: &Path, log: LogId, lock: Lock) -> Result<
         disk.sync_directory(directory).map_err(failed("the directory cannot be synced", directory))?;
     }
     let allocated = file.length().map_err(failed("the length of a segment cannot be read", directory))?;
-    let Reading { index, head, segments } = reading;
-    tracing::info!(commits = index.count(), position = head.position.get(), torn, "opened a log");
+    let Reading { index, head, segments, .. } = reading;
+    tracing::info!(read = index.in_memory(), position = head.position.get(), torn, "opened a log");
     let end = scanner.offset();
     let marked = stop.marked;
-    Ok(Opened { lock, log, index, head, segments, end, allocated, closed: closed.is_some(), marked, torn })
+    let closed = closed.is_some();
+    Ok(Opened { lock, log, keeper, index, head, segments, end, allocated, closed, marked, torn })
 }
 
 /// What of a log has been read.
@@ -176,6 +195,8 @@ struct Reading {
     index: Index,
     head: Head,
     segments: Vec<Segment>,
+    /// Whether a segment was begun that no index file covers.
+    begun: bool,
 }
 
 /// Where reading a segment stopped.
@@ -206,20 +227,25 @@ impl Reading {
         if start.first() != first {
             return Err(corrupt(place, format!("the header names position {}", start.first())));
         }
+        if core::mem::replace(&mut self.begun, true) {
+            self.index.begin_segment();
+        }
         self.segments.push(Segment { first, file: Some(Arc::clone(&file)), end: to_u64(SEGMENT_HEADER) });
         let scanner = Scanner::new(Arc::clone(&file), log, first).map_err(unreadable())?;
         Ok((scanner, file))
     }
 
     fn walk(&mut self, scanner: &mut Scanner, first: u64) -> Result<Stop, StoreError> {
-        let number = u32::try_from(self.segments.len().saturating_sub(1)).unwrap_or(u32::MAX);
+        let log = scanner.log();
         let (mut sealed, mut marked) = (false, true);
         loop {
             let at = scanner.offset();
             let damage = |reason| corrupt(segment::place(first, at), reason);
             match scanner.next(&self.head).map_err(|error| unreadable(first, at, &error))? {
                 Found::Commit { recorded, offset } => {
-                    self.admit(&recorded, number, offset).map_err(damage)?;
+                    let files = Files { log, segments: &self.segments };
+                    admit(&mut self.index, &recorded, offset, &files)?.map_err(damage)?;
+                    self.head = recorded.seal().head();
                     if let Some(segment) = self.segments.last_mut() {
                         segment.end = scanner.offset();
                     }
@@ -233,9 +259,27 @@ impl Reading {
         }
     }
 
-    fn admit(&mut self, recorded: &Recorded, segment: u32, offset: u64) -> Result<(), String> {
-        admit(&mut self.index, recorded, segment, offset)?;
-        self.head = recorded.seal().head();
+    /// The segment that was read is sealed.
+    fn seal(&mut self, scanner: &Scanner) {
+        let Some(last) = self.segments.last() else { return };
+        let covered = Covered { first: last.first, end: last.end, length: scanner.length() };
+        let number = u32::try_from(self.segments.len().saturating_sub(1)).unwrap_or(u32::MAX);
+        self.index.begin_segment();
+        self.begun = false;
+        self.index.seal(number, covered, self.head);
+    }
+
+    /// Makes index files as soon as many segments have none, so that they do not all lie in memory.
+    fn cover(&mut self, keeper: &Keeper) -> Result<(), StoreError> {
+        let sealed = self.index.sealed();
+        if sealed.len() < MANY {
+            return Ok(());
+        }
+        let runs = Arc::clone(self.index.runs());
+        if let Some((fresh, replaced)) = keeper.cover(&runs, &sealed, true, &AtomicBool::new(false))? {
+            drop(self.index.adopt(Arc::new(fresh)));
+            keeper.remove(&replaced)?;
+        }
         Ok(())
     }
 
@@ -253,17 +297,42 @@ impl Reading {
     }
 }
 
-/// Checks what a commit read and enters it into the index.
-pub(crate) fn admit(index: &mut Index, recorded: &Recorded, segment: u32, offset: u64) -> Result<(), String> {
+/// Checks what a commit read and enters it into the index; tells what is wrong with it.
+pub(crate) fn admit(
+    index: &mut Index,
+    recorded: &Recorded,
+    offset: u64,
+    fetch: &dyn Fetch,
+) -> Result<Result<(), String>, StoreError> {
     let commit = recorded.commit();
-    if index.number_of(&commit.id()).is_some() {
-        return Err(format!("commit id {} stands in the log twice", commit.id()));
+    let mut prepared = Prepared::new(&index.keys(), commit);
+    if index.is_stale(&prepared) {
+        prepared.look_up(commit, index.runs(), fetch)?;
     }
-    let keys = index.keys(commit);
-    index.check_guards(commit, &keys).map_err(|error| error.to_string())?;
-    let offset = u32::try_from(offset).map_err(|_| "the segment is too long".to_owned())?;
-    index.push(recorded.seal(), commit, &keys, segment, offset);
-    Ok(())
+    if index.known(&prepared).is_some() {
+        return Ok(Err(format!("commit id {} stands in the log twice", commit.id())));
+    }
+    if let Err(error) = index.check_guards(commit, &prepared) {
+        return Ok(Err(error.to_string()));
+    }
+    let Ok(offset) = u32::try_from(offset) else { return Ok(Err("the segment is too long".into())) };
+    index.push(recorded.seal(), commit, &prepared, offset);
+    Ok(Ok(()))
+}
+
+/// Fetches commits from segments that are open.
+pub(crate) struct Files<'s> {
+    pub(crate) log: LogId,
+    pub(crate) segments: &'s [Segment],
+}
+
+impl Fetch for Files<'_> {
+    fn fetch(&self, places: &[Place]) -> Result<Vec<Arc<Recorded>>, StoreError> {
+        frames::fetch(self.log, places, |number| {
+            let segment = self.segments.get(to_usize(u64::from(number)))?;
+            Some(Source { first: segment.first, file: Arc::clone(segment.file.as_ref()?), end: segment.end })
+        })
+    }
 }
 
 /// A log that was closed ends where it did then.

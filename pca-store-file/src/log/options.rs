@@ -20,6 +20,8 @@ pub struct Options {
     pub(crate) largest_commit: usize,
     pub(crate) group: usize,
     pub(crate) beacon: Option<Duration>,
+    /// Whether the writer makes index files itself, so that tests see every call to the disk in one order.
+    pub(crate) index_here: bool,
 }
 
 impl Default for Options {
@@ -33,6 +35,7 @@ impl Default for Options {
             largest_commit: 16 * 1024 * 1024,
             group: 8 * 1024 * 1024,
             beacon: Some(Duration::from_millis(10)),
+            index_here: false,
         }
     }
 }

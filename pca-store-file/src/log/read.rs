@@ -1,243 +1,194 @@
 //! Reading commits back: from memory, or from disk with everything checked again.
 
-use core::ops::Range;
 use std::sync::Arc;
 
 use pca_core::log::{
-    CommitId, Position, Receipt, Recorded, RequestDigest, Revision, StoreError, StreamEvent, StreamId, StreamSlice,
-    StreamsRead,
+    Commit, CommitId, Position, Receipt, Recorded, RequestDigest, Revision, StoreError, StreamEvent, StreamId,
+    StreamSlice, StreamsRead,
 };
 
-use super::disk::{DiskFile, read_full};
-use super::format::{FrameKind, FramePlace, NoHeader, parse_header, to_u64, to_usize};
-use super::index::EventPlace;
-use super::open::{corrupt, refused, unreadable};
-use super::scan::restore;
-use super::segment;
+use super::format::{to_u64, to_usize};
+use super::frames::{self, Source, Walk};
+use super::index::{Fetch, Near, Place};
+use super::open::refused;
 use super::shared::Shared;
-
-/// How much is read from disk at once.
-const SPAN: u64 = 1024 * 1024;
-/// How many octets nobody asked for are read rather than making another call.
-const GAP: u64 = 16 * 1024;
-/// How many places are looked up under the mutex at once.
-const LOOK_UP: usize = 16 * 1024;
-
-/// Where a frame lies that is to be read.
-struct Wanted {
-    number: u32,
-    /// Where in the answer it goes.
-    slot: usize,
-    first: Position,
-    segment: u64,
-    range: Range<u64>,
-    file: Arc<dyn DiskFile>,
-}
 
 impl Shared {
     /// Several streams as of one position.
     pub(crate) fn read(&self, streams: &[(StreamId, Revision)], as_of: Position) -> Result<StreamsRead, StoreError> {
-        let (commits, at) = {
-            let state = self.lock();
-            let commits = state.index.begun_by(as_of, state.commits);
-            let at = match state.index.place(commits) {
-                Some(next) => Position::new(next.first.saturating_sub(1)),
-                None => state.durable.position,
-            };
-            (commits, at)
-        };
-        let mut numbers = Vec::new();
-        let mut slices = Vec::with_capacity(streams.len());
-        for (stream, after) in streams {
-            let (revision, places) = self.events_after(stream, *after, commits);
-            numbers.extend(places.iter().map(|place| place.commit));
-            slices.push((stream, revision, places));
-        }
-        numbers.sort_unstable();
-        numbers.dedup();
-        let loaded = self.load(&numbers, true)?;
-        let streams = slices
-            .into_iter()
-            .map(|(stream, revision, places)| {
-                let before = revision.get().saturating_sub(to_u64(places.len()));
-                let events = places
-                    .iter()
-                    .zip(1_u64..)
-                    .map(|(place, nth)| {
-                        let index = numbers.binary_search(&place.commit).ok();
-                        let recorded = index.and_then(|index| loaded.get(index)).cloned();
-                        recorded.map(|recorded| StreamEvent {
-                            recorded,
-                            index: to_usize(u64::from(place.event)),
-                            revision: Revision::new(before.saturating_add(nth)),
-                        })
-                    })
-                    .collect::<Option<Vec<_>>>()
-                    .ok_or_else(|| refused("a commit was not loaded".into()))?;
-                Ok(StreamSlice { stream: stream.clone(), revision, events })
-            })
+        let (before, at) = self.end_of(as_of)?;
+        let streams = streams
+            .iter()
+            .map(|(stream, after)| self.slice(stream, *after, before))
             .collect::<Result<_, StoreError>>()?;
         Ok(StreamsRead { at, streams })
     }
 
-    /// The stream's revision in the first `commits` commits, and its events after another revision.
-    fn events_after(&self, stream: &StreamId, after: Revision, commits: u32) -> (Revision, Vec<EventPlace>) {
-        let mut places: Vec<EventPlace> = Vec::new();
-        loop {
-            // A long stream is copied in pieces, so that nobody waits long for the mutex. What is there stays.
+    /// Where the commits end that begin at a position or before, and the position of their last event.
+    fn end_of(&self, as_of: Position) -> Result<(Place, Position), StoreError> {
+        let (near, end) = {
             let state = self.lock();
-            let all = state.index.events_of(stream, commits);
-            let revision = Revision::new(to_u64(all.len()));
-            let from = to_usize(after.get()).saturating_add(places.len());
-            let rest = all.get(from..).unwrap_or_default();
-            let piece = rest.get(..LOOK_UP).unwrap_or(rest);
-            places.extend_from_slice(piece);
-            if piece.len() == rest.len() {
-                return (revision, places);
+            if as_of >= state.durable.position {
+                return Ok((state.durable_end, state.durable.position));
             }
+            (state.index.begun_by(as_of), state.durable_end)
+        };
+        if as_of == Position::ZERO {
+            return Ok((Place::start_of(0), Position::ZERO));
         }
+        let mut walk = self.walk(near, end);
+        match walk.next(as_of.get(), |place| self.cache().get(place)).map_err(|error| self.noticed(error))? {
+            Some((_, recorded)) => Ok((walk.place(), recorded.seal().last())),
+            None => Err(refused(format!("there is no commit at position {as_of}"))),
+        }
+    }
+
+    /// A stream before a place, and its events there beyond a revision.
+    fn slice(&self, stream: &StreamId, after: Revision, before: Place) -> Result<StreamSlice, StoreError> {
+        let slice = self.lock().index.slice(stream, after, before);
+        let mut newest_first: Vec<StreamEvent> = Vec::new();
+        let mut revision = slice.revision;
+        let mut places = slice.places;
+        places.reverse();
+        for recorded in self.fetch(&places)?.iter().rev() {
+            newest_first.extend(events_of(recorded, stream, after).rev());
+        }
+        // What is before them only the index files know, if there is any.
+        let known = |events: &[StreamEvent]| {
+            events.last().is_some_and(|event| event.revision.get() <= after.get().saturating_add(1))
+        };
+        let complete = revision.is_some_and(|revision| revision <= after) || known(&newest_first);
+        if !complete {
+            let key = self.keys.stream(stream);
+            slice.runs.newest_first(key, before, 1, |places| {
+                for recorded in self.fetch(places)?.iter().rev() {
+                    let mut behind = None;
+                    for event in events_of(recorded, stream, Revision::ZERO).rev() {
+                        behind.get_or_insert(event.revision);
+                        if event.revision > after
+                            && newest_first.last().is_none_or(|newer| newer.revision > event.revision)
+                        {
+                            newest_first.push(event);
+                        }
+                    }
+                    let Some(behind) = behind else { continue };
+                    revision.get_or_insert(behind);
+                    if behind <= after || known(&newest_first) {
+                        return Ok(None);
+                    }
+                }
+                let missing = newest_first.last().map_or(1, |event| event.revision.get());
+                Ok(Some(missing.saturating_sub(after.get())))
+            })?;
+        }
+        newest_first.reverse();
+        let revision = revision.unwrap_or(Revision::ZERO);
+        Ok(StreamSlice { stream: stream.clone(), revision, events: newest_first })
     }
 
     /// Whole commits behind a position.
     pub(crate) fn follow(&self, after: Position, limit: usize) -> Result<Vec<Arc<Recorded>>, StoreError> {
-        let numbers: Vec<u32> = {
+        let wanted = after.plus(1);
+        let (near, end) = {
             let state = self.lock();
             if after >= state.durable.position {
                 return Ok(Vec::new());
             }
-            let begun = state.index.begun_by(after.plus(1), state.commits);
-            let from = begun.saturating_sub(1);
-            let first = state.index.place(from).map_or(0, |place| place.first);
-            // Every commit that begins before so many events are reached.
-            let enough = Position::new(first).plus(to_u64(limit.max(1)) - 1);
-            (from..state.index.begun_by(enough, state.commits)).collect()
+            (state.index.begun_by(wanted), state.durable_end)
         };
-        self.load(&numbers, false)
+        let mut walk = self.walk(near, end);
+        let mut followed = Vec::new();
+        let mut events = 0_u64;
+        while events < to_u64(limit.max(1)) {
+            let next = walk.next(wanted.get(), |place| self.cache().get(place));
+            let Some((_, recorded)) = next.map_err(|error| self.noticed(error))? else { break };
+            events = events.saturating_add(u64::from(recorded.seal().count));
+            followed.push(recorded);
+        }
+        Ok(followed)
     }
 
     /// The receipt of a durable commit.
     pub(crate) fn receipt(&self, id: CommitId, request: RequestDigest) -> Result<Option<Receipt>, StoreError> {
-        let number = {
+        let key = self.keys.commit(&id);
+        let (here, runs) = {
             let state = self.lock();
-            state.index.number_of(&id).filter(|number| *number < state.commits)
+            let here = state.index.known_here(key).filter(|place| *place < state.durable_end);
+            (here, Arc::clone(state.index.runs()))
         };
-        number.map(|number| self.receipt_of(number, request)).transpose()
-    }
-
-    /// The receipt of the durable commit with this number, if it carried out the request.
-    pub(crate) fn receipt_of(&self, number: u32, request: RequestDigest) -> Result<Receipt, StoreError> {
-        let loaded = self.load(&[number], true)?;
-        let receipt = loaded.first().map(|recorded| recorded.receipt());
-        let receipt = receipt.ok_or_else(|| refused(format!("there is no commit number {number}")))?;
-        if receipt.request == request {
-            Ok(receipt)
-        } else {
-            Err(StoreError::IdReused { id: receipt.commit, position: receipt.last })
-        }
-    }
-
-    /// Durable commits by their ascending numbers; those read from disk are kept in memory if asked to.
-    fn load(&self, numbers: &[u32], keep: bool) -> Result<Vec<Arc<Recorded>>, StoreError> {
-        let mut loaded: Vec<Option<Arc<Recorded>>> = {
-            let mut cache = self.cache();
-            numbers.iter().map(|number| cache.get(*number)).collect()
+        let recorded = match here {
+            Some(place) => self.fetch(&[place])?.pop(),
+            None => runs.known(&id, key, self)?.map(|(_, recorded)| recorded),
         };
-        let missing: Vec<(usize, u32)> = numbers
-            .iter()
-            .enumerate()
-            .filter(|(slot, _)| matches!(loaded.get(*slot), Some(None)))
-            .map(|(slot, number)| (slot, *number))
-            .collect();
-        for some in missing.chunks(LOOK_UP) {
-            let wanted = self.look_up(some)?;
-            for span in spans(&wanted) {
-                let read = self.read_span(span).inspect_err(|error| {
-                    if let StoreError::Corrupt { .. } = error {
-                        tracing::error!(%error, "the log is damaged; nothing more is taken");
-                        self.fail(&error.to_string(), false);
-                    }
-                })?;
-                if keep {
-                    let numbered = span.iter().zip(&read).map(|(wanted, read)| (wanted.number, Arc::clone(read)));
-                    self.keep(numbered.collect());
-                }
-                for (wanted, read) in span.iter().zip(read) {
-                    if let Some(slot) = loaded.get_mut(wanted.slot) {
-                        *slot = Some(read);
-                    }
-                }
-            }
-        }
-        loaded.into_iter().collect::<Option<_>>().ok_or_else(|| refused("a commit was not loaded".into()))
+        recorded.map(|recorded| receipt_for(&recorded, request)).transpose()
     }
 
-    fn look_up(&self, numbers: &[(usize, u32)]) -> Result<Vec<Wanted>, StoreError> {
+    /// The receipt of the durable commit at a place, if it carried out the request.
+    pub(crate) fn receipt_at(&self, place: Place, request: RequestDigest) -> Result<Receipt, StoreError> {
+        let recorded = self.fetch(&[place])?.pop().ok_or_else(|| refused("a commit was not loaded".into()))?;
+        receipt_for(&recorded, request)
+    }
+
+    fn walk(&self, near: Near, end: Place) -> Walk<impl FnMut(u32) -> Option<Source>> {
+        let (Near::At(from) | Near::Behind(from)) = near;
+        Walk::new(self.log, from, end, |number| self.source(number))
+    }
+
+    fn source(&self, number: u32) -> Option<Source> {
         let state = self.lock();
-        let look_up = |slot: usize, number: u32| {
-            let place = state.index.place(number)?;
-            let segment = state.segments.get(to_usize(u64::from(place.segment)))?;
-            let next = number.checked_add(1).and_then(|next| state.index.place(next));
-            let end = match next {
-                Some(next) if next.segment == place.segment => u64::from(next.offset),
-                _ => segment.end,
-            };
-            Some(Wanted {
-                number,
-                slot,
-                first: Position::new(place.first),
-                segment: segment.first,
-                range: u64::from(place.offset)..end,
-                file: Arc::clone(segment.file.as_ref()?),
-            })
+        let segment = state.segments.get(to_usize(u64::from(number)))?;
+        Some(Source { first: segment.first, file: Arc::clone(segment.file.as_ref()?), end: segment.end })
+    }
+
+    /// Takes no more commits when the log is damaged.
+    pub(crate) fn noticed(&self, error: StoreError) -> StoreError {
+        if let StoreError::Corrupt { .. } = &error {
+            tracing::error!(%error, "the log is damaged; nothing more is taken");
+            self.fail(&error.to_string(), false);
+        }
+        error
+    }
+}
+
+impl Fetch for Shared {
+    fn fetch(&self, places: &[Place]) -> Result<Vec<Arc<Recorded>>, StoreError> {
+        let mut fetched: Vec<Option<Arc<Recorded>>> = {
+            let mut cache = self.cache();
+            places.iter().map(|place| cache.get(*place)).collect()
         };
-        let unknown = |number| refused(format!("commit number {number} is not in the index"));
-        numbers.iter().map(|(slot, number)| look_up(*slot, *number).ok_or_else(|| unknown(*number))).collect()
-    }
-
-    /// Reads neighbours with one call.
-    fn read_span(&self, span: &[Wanted]) -> Result<Vec<Arc<Recorded>>, StoreError> {
-        let (Some(begin), Some(end)) = (span.first(), span.last()) else { return Ok(Vec::new()) };
-        let start = begin.range.start;
-        let mut octets = vec![0; to_usize(end.range.end.saturating_sub(start))];
-        let count = read_full(begin.file.as_ref(), &mut octets, start)
-            .map_err(|error| unreadable(begin.segment, start, &error))?;
-        let octets = octets.get(..count).unwrap_or_default();
-        span.iter()
-            .map(|wanted| {
-                let offset = wanted.range.start;
-                let frame = octets.get(to_usize(offset.saturating_sub(start))..).unwrap_or_default();
-                let place = FramePlace { log: self.log, segment: wanted.segment, offset };
-                read_frame(frame, place, wanted.first)
-                    .map(Arc::new)
-                    .map_err(|reason| corrupt(segment::place(wanted.segment, offset), reason))
-            })
-            .collect()
+        let missing: Vec<Place> =
+            places.iter().zip(&fetched).filter(|(_, fetched)| fetched.is_none()).map(|(place, _)| *place).collect();
+        let read =
+            frames::fetch(self.log, &missing, |number| self.source(number)).map_err(|error| self.noticed(error))?;
+        self.keep(missing.into_iter().zip(read.iter().cloned()).collect());
+        let mut read = read.into_iter();
+        for slot in fetched.iter_mut().filter(|slot| slot.is_none()) {
+            *slot = read.next();
+        }
+        fetched.into_iter().collect::<Option<_>>().ok_or_else(|| refused("a commit was not loaded".into()))
     }
 }
 
-fn read_frame(frame: &[u8], place: FramePlace, first: Position) -> Result<Recorded, String> {
-    let header = parse_header(frame, place).map_err(NoHeader::reason)?;
-    if header.kind != FrameKind::Commit || header.first != first {
-        return Err(format!("the commit at position {first} is not here any more"));
-    }
-    restore(&header, frame)
+/// The events of a commit in a stream, beyond a revision.
+fn events_of(
+    recorded: &Arc<Recorded>,
+    stream: &StreamId,
+    after: Revision,
+) -> impl DoubleEndedIterator<Item = StreamEvent> + use<> {
+    let commit: &Commit = recorded.commit();
+    let guard = commit.guards().binary_search_by(|guard| guard.stream.cmp(stream)).ok();
+    let moves = commit.moves().filter(|moved| Some(moved.guard) == guard && moved.revision > after);
+    let events: Vec<StreamEvent> = moves
+        .map(|moved| StreamEvent { recorded: Arc::clone(recorded), index: moved.event, revision: moved.revision })
+        .collect();
+    events.into_iter()
 }
 
-/// Divides what is wanted into what is read with one call each.
-fn spans(wanted: &[Wanted]) -> impl Iterator<Item = &[Wanted]> {
-    let mut rest = wanted;
-    core::iter::from_fn(move || {
-        let begin = rest.first()?;
-        let mut end = begin.range.end;
-        let more = rest.iter().skip(1).take_while(|next| {
-            let near = next.segment == begin.segment
-                && next.range.start.saturating_sub(end) <= GAP
-                && next.range.end.saturating_sub(begin.range.start) <= SPAN;
-            end = next.range.end;
-            near
-        });
-        let (span, others) = rest.split_at_checked(1 + more.count())?;
-        rest = others;
-        Some(span)
-    })
+fn receipt_for(recorded: &Recorded, request: RequestDigest) -> Result<Receipt, StoreError> {
+    let receipt = recorded.receipt();
+    if receipt.request == request {
+        Ok(receipt)
+    } else {
+        Err(StoreError::IdReused { id: receipt.commit, position: receipt.last })
+    }
 }

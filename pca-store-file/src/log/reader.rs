@@ -8,13 +8,14 @@ use pca_core::log::{Head, Recorded, StoreError};
 
 use super::disk::{Disk, Mode};
 use super::format::{FrameKind, LogId, SEGMENT_HEADER, SegmentStart, segment_name, to_u64};
+use super::index::{Index, Keeper, Loaded};
 use super::open::{
-    admit, corrupt, ended_as_closed, failed, listing, no_log, read_closed, read_format, unfit_file, unreadable,
+    Files, admit, corrupt, ended_as_closed, failed, listing, no_log, read_closed, read_format, unfit_file, unreadable,
 };
 use super::scan::{Found, Scanner, Verdict};
 use super::segment::{self, Segment};
 use super::shared::Shared;
-use super::staging::{End, State};
+use super::staging::{End, State, end_of};
 
 /// Looks for what has been written since it looked last.
 pub(crate) struct Reader {
@@ -38,10 +39,22 @@ struct Progress {
 impl Reader {
     pub(crate) fn open(disk: Arc<dyn Disk>, directory: PathBuf, cache: usize) -> Result<(Self, Shared), StoreError> {
         let Some(log) = read_format(disk.as_ref(), &directory)? else { return Err(no_log(&directory)) };
-        let mut state = State::new(log, super::index::Index::default(), Head::GENESIS, Vec::new(), 0);
+        let keeper = Keeper { disk: Arc::clone(&disk), directory: directory.clone(), log };
+        let load = || keeper.load(&listing(disk.as_ref(), &directory)?.segments);
+        let mut loaded = load()?;
+        if !loaded.useless.is_empty() {
+            // The writer may have merged files meanwhile.
+            let again = load()?;
+            if again.runs.covered() >= loaded.runs.covered() {
+                loaded = again;
+            }
+        }
+        let Loaded { runs, segments, .. } = loaded;
+        let (head, tail) = (runs.head(), segments.last().map_or(0, |last| last.end));
+        let mut state = State::new(log, Index::new(log, Arc::new(runs)), head, segments, tail);
         state.end = Some(End::ReadOnly);
         let shared = Shared::new(log, state, cache);
-        let progress = Progress { segment: 0, offset: 0, head: Head::GENESIS, sealed: true, torn: 0 };
+        let progress = Progress { segment: 0, offset: 0, head, sealed: true, torn: 0 };
         let reader = Self { disk, directory, log, progress: Mutex::new(progress) };
         reader.refresh(&shared)?;
         Ok((reader, shared))
@@ -80,7 +93,9 @@ impl Reader {
         } else {
             shared.lock().segments.last().and_then(|segment| segment.file.clone())
         };
-        let Some(file) = file else { return self.begin(progress, shared, 1) };
+        let Some(file) = file else {
+            return self.begin(progress, shared, progress.head.position.plus(1).get());
+        };
         let (segment, offset) = (progress.segment, progress.offset);
         let trouble = |offset| move |error: io::Error| unreadable(segment, offset, &error);
         let mut scanner = Scanner::from(file, self.log, progress.segment, offset).map_err(trouble(offset))?;
@@ -151,13 +166,14 @@ impl Reader {
         if end <= progress.offset {
             return Ok(());
         }
-        let mut state = shared.lock();
-        let number = u32::try_from(state.segments.len().saturating_sub(1)).unwrap_or(u32::MAX);
+        let mut guard = shared.lock();
+        let state = &mut *guard;
         if !commits.is_empty() {
             progress.sealed = false;
         }
         for (recorded, offset) in commits {
-            admit(&mut state.index, &recorded, number, offset)
+            let files = Files { log: self.log, segments: &state.segments };
+            admit(&mut state.index, &recorded, offset, &files)?
                 .map_err(|reason| corrupt(segment::place(progress.segment, offset), reason))?;
             progress.head = recorded.seal().head();
         }
@@ -166,7 +182,7 @@ impl Reader {
         }
         progress.offset = end;
         state.durable = progress.head;
-        state.commits = state.index.count();
+        state.durable_end = end_of(&state.segments, end);
         Ok(())
     }
 
@@ -183,7 +199,12 @@ impl Reader {
         let expected = SegmentStart { log: self.log, before: progress.head };
         segment::check_start(&start, &expected).map_err(|reason| corrupt(place, reason))?;
         let end = to_u64(SEGMENT_HEADER);
-        shared.lock().segments.push(Segment { first, file: Some(file), end });
+        let mut state = shared.lock();
+        state.segments.push(Segment { first, file: Some(file), end });
+        if progress.segment != 0 {
+            state.index.begin_segment();
+        }
+        drop(state);
         (progress.segment, progress.offset, progress.sealed) = (first, end, false);
         Ok(true)
     }

@@ -65,6 +65,11 @@ impl Scanner {
         Ok(Self { file, log, segment, offset, durable, length, window: Vec::new(), window_start: 0 })
     }
 
+    /// The log that the segment belongs to.
+    pub(crate) fn log(&self) -> LogId {
+        self.log
+    }
+
     /// Where the next frame begins.
     pub(crate) fn offset(&self) -> u64 {
         self.offset

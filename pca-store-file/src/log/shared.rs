@@ -10,11 +10,13 @@ use pca_core::log::{Head, Position, Recorded, StoreError};
 use super::cache::Cache;
 use super::disk::DiskFile;
 use super::format::{FRAME_HEADER, LogId, to_u64};
+use super::index::{Keys, Place};
 use super::staging::{End, State, Work};
 
 /// The state behind its mutex, and ways to tell of changes.
 pub(crate) struct Shared {
     pub(crate) log: LogId,
+    pub(crate) keys: Keys,
     state: Mutex<State>,
     cache: Mutex<Cache>,
     work: Condvar,
@@ -32,6 +34,7 @@ impl Shared {
     pub(crate) fn new(log: LogId, state: State, cache: usize) -> Self {
         Self {
             log,
+            keys: Keys::new(log),
             state: Mutex::new(state),
             cache: Mutex::new(Cache::new(cache)),
             work: Condvar::new(),
@@ -48,13 +51,13 @@ impl Shared {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps commits in memory under their numbers.
-    pub(crate) fn keep(&self, commits: Vec<(u32, Arc<Recorded>)>) {
+    /// Keeps commits in memory under their places.
+    pub(crate) fn keep(&self, commits: Vec<(Place, Arc<Recorded>)>) {
         let mut forgotten = Vec::new();
         {
             let mut cache = self.cache();
-            for (number, recorded) in commits {
-                forgotten.extend(cache.insert(number, recorded));
+            for (place, recorded) in commits {
+                forgotten.extend(cache.insert(place, recorded));
             }
         }
         drop(forgotten);

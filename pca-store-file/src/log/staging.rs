@@ -6,11 +6,10 @@ use std::sync::Arc;
 use futures_channel::oneshot;
 use pca_core::log::{Commit, Head, Position, Receipt, Recorded, RequestDigest, StoreError};
 
-use super::format::{FRAME_HEADER, FramePlace, LogId, SEGMENT_HEADER, SegmentStart, push_commit, to_u64};
-use super::index::Index;
+use super::format::{FRAME_HEADER, FramePlace, LogId, SEGMENT_HEADER, SegmentStart, push_commit, to_u64, to_usize};
+use super::index::{Covered, Index, Place, Prepared};
 use super::options::Options;
 use super::segment::Segment;
-use super::shards::Key;
 
 /// What the writer makes durable with one sync.
 pub(crate) struct Group {
@@ -24,8 +23,8 @@ pub(crate) struct Group {
     pub(crate) octets: Vec<u8>,
     /// The head behind it.
     pub(crate) head: Head,
-    /// How many commits there are behind it.
-    pub(crate) commits: u32,
+    /// Where its last frame ends.
+    pub(crate) end: Place,
     waiters: Vec<oneshot::Sender<Outcome>>,
 }
 
@@ -71,8 +70,8 @@ impl End {
 pub(crate) enum Answer {
     /// It was staged.
     Staged(Receipt),
-    /// A commit with its id has this number.
-    Known { number: u32, request: RequestDigest },
+    /// A commit with its id lies here.
+    Known { place: Place, request: RequestDigest },
     /// It failed, judged by what is staged.
     Refused(StoreError),
 }
@@ -83,7 +82,7 @@ pub(crate) struct Tried {
     /// Tells when everything that the answers rest on is durable; none if it is already.
     pub(crate) durable: Option<oneshot::Receiver<Outcome>>,
     /// What was staged, to be kept in memory.
-    pub(crate) staged: Vec<(u32, Arc<Recorded>)>,
+    pub(crate) staged: Vec<(Place, Arc<Recorded>)>,
 }
 
 /// The state of a log: what is staged and how much of it is durable.
@@ -92,8 +91,8 @@ pub(crate) struct State {
     pub(crate) segments: Vec<Segment>,
     /// The newest durable commit.
     pub(crate) durable: Head,
-    /// How many commits are durable.
-    pub(crate) commits: u32,
+    /// Commits before this place are durable.
+    pub(crate) durable_end: Place,
     pub(crate) end: Option<End>,
     /// Whether the writer waits to be told of work.
     pub(crate) idle: bool,
@@ -111,7 +110,7 @@ pub(crate) struct State {
 impl State {
     pub(crate) fn new(log: LogId, index: Index, head: Head, segments: Vec<Segment>, tail: u64) -> Self {
         Self {
-            commits: index.count(),
+            durable_end: end_of(&segments, tail),
             index,
             segments,
             durable: head,
@@ -126,63 +125,58 @@ impl State {
         }
     }
 
-    /// Stages a train as far as its members can be made.
-    pub(crate) fn try_train(&mut self, train: Vec<Commit>, options: &Options) -> Tried {
+    /// Stages a train as far as its members can be made; each comes with what is known of it.
+    pub(crate) fn try_train(&mut self, train: Vec<(Commit, Prepared)>, options: &Options) -> Tried {
         let mut answers = Vec::with_capacity(train.len());
         let mut staged = Vec::with_capacity(train.len());
-        // The number of the newest commit that an answer rests on.
-        let mut rests_on: Option<u32> = None;
+        // The newest commit that an answer rests on.
+        let mut rests_on: Option<Place> = None;
         let mut stopped = false;
-        for commit in train {
+        for (commit, prepared) in train {
             if stopped {
                 answers.push(Answer::Refused(StoreError::NotTried));
                 continue;
             }
-            let (answer, on) = self.try_commit(commit, options, &mut staged);
+            let (answer, on) = self.try_commit(commit, &prepared, options, &mut staged);
             stopped = !matches!(answer, Answer::Staged(_));
             rests_on = rests_on.max(on);
             answers.push(answer);
         }
-        let durable = rests_on.and_then(|number| self.wait_for(number));
+        let durable = rests_on.and_then(|place| self.wait_for(place));
         Tried { answers, durable, staged }
     }
 
     fn try_commit(
         &mut self,
         commit: Commit,
+        prepared: &Prepared,
         options: &Options,
-        staged: &mut Vec<(u32, Arc<Recorded>)>,
-    ) -> (Answer, Option<u32>) {
+        staged: &mut Vec<(Place, Arc<Recorded>)>,
+    ) -> (Answer, Option<Place>) {
         if let Some(end) = &self.end {
             return (Answer::Refused(end.error()), None);
         }
-        if let Some(number) = self.index.number_of(&commit.id()) {
-            return (Answer::Known { number, request: commit.request() }, Some(number));
+        if let Some(place) = self.index.known(prepared) {
+            return (Answer::Known { place, request: commit.request() }, Some(place));
         }
         let octets = commit.body().len();
         if octets > options.largest_commit {
             return (Answer::Refused(StoreError::TooLarge { octets, limit: options.largest_commit }), None);
         }
-        let keys = self.index.keys(&commit);
-        if let Err(conflict) = self.index.check_guards(&commit, &keys) {
+        if let Err(conflict) = self.index.check_guards(&commit, prepared) {
             let on = match &conflict {
                 StoreError::Conflict { stream, .. } => self.index.newest_in(stream),
                 _ => None,
             };
             return (Answer::Refused(conflict), on);
         }
-        let number = self.index.count();
-        if number == u32::MAX {
-            let detail = "the log has as many commits as this version of the library can count".into();
-            return (Answer::Refused(StoreError::Backend { detail, retryable: false }), None);
-        }
-        let recorded = self.stage(commit, &keys, options);
+        let (place, recorded) = self.stage(commit, prepared, options);
         let receipt = recorded.receipt();
-        staged.push((number, recorded));
-        (Answer::Staged(receipt), Some(number))
+        staged.push((place, recorded));
+        (Answer::Staged(receipt), Some(place))
     }
 
-    fn stage(&mut self, commit: Commit, keys: &[Key], options: &Options) -> Arc<Recorded> {
+    fn stage(&mut self, commit: Commit, prepared: &Prepared, options: &Options) -> (Place, Arc<Recorded>) {
         let seal = self.staged.seal(&commit);
         let frame = to_u64((FRAME_HEADER + commit.body().len()).next_multiple_of(8));
         let opens = self.roll_over(frame, options);
@@ -192,16 +186,17 @@ impl State {
         if let Some(last) = self.segments.last_mut() {
             last.end = self.tail;
         }
-        self.index.push(&seal, &commit, keys, segment, u32::try_from(offset).unwrap_or(u32::MAX));
+        let at = Place { segment, offset: u32::try_from(offset).unwrap_or(u32::MAX) };
+        self.index.push(&seal, &commit, prepared, at.offset);
         self.staged = seal.head();
         let place = FramePlace { log: self.log, segment: self.segments.last().map_or(0, |last| last.first), offset };
         self.make_room(frame, opens, segment, offset, options);
         if let Some(group) = self.queue.back_mut() {
             push_commit(&mut group.octets, place, &seal, commit.body(), group.start);
             group.head = self.staged;
-            group.commits = self.index.count();
+            group.end = Place { segment, offset: u32::try_from(self.tail).unwrap_or(u32::MAX) };
         }
-        Arc::new(Recorded::new(seal, commit))
+        (at, Arc::new(Recorded::new(seal, commit)))
     }
 
     /// Begins another segment if the frame does not fit into the last one, which has a commit.
@@ -213,6 +208,7 @@ impl State {
         }
         self.tail = to_u64(SEGMENT_HEADER);
         self.segments.push(Segment { first: start.first(), file: None, end: self.tail });
+        self.index.begin_segment();
         Some(start)
     }
 
@@ -227,14 +223,17 @@ impl State {
                 .is_some_and(|group| to_u64(group.octets.len()).saturating_add(frame) <= to_u64(options.group));
         if !room {
             let octets = core::mem::take(&mut self.spare);
-            let (head, commits) = (self.staged, self.index.count());
-            self.queue.push_back(Group { opens, segment, start, octets, head, commits, waiters: Vec::new() });
+            let (head, end) = (self.staged, self.durable_end);
+            self.queue.push_back(Group { opens, segment, start, octets, head, end, waiters: Vec::new() });
         }
     }
 
-    /// Something that tells when the commit with this number is durable; nothing if it is.
-    fn wait_for(&mut self, number: u32) -> Option<oneshot::Receiver<Outcome>> {
-        let group = self.queue.iter_mut().find(|group| group.commits > number)?;
+    /// Something that tells when the commit at this place is durable; nothing if it is.
+    fn wait_for(&mut self, place: Place) -> Option<oneshot::Receiver<Outcome>> {
+        if place < self.durable_end {
+            return None;
+        }
+        let group = self.queue.iter_mut().find(|group| group.end > place)?;
         let (sender, receiver) = oneshot::channel();
         group.waiters.push(sender);
         Some(receiver)
@@ -261,6 +260,14 @@ impl State {
         self.durable
     }
 
+    /// The segment with this number was sealed at this length behind a head.
+    pub(crate) fn sealed(&mut self, segment: u32, length: u64, head: Head) {
+        let number = to_usize(u64::from(segment));
+        if let Some(Segment { first, end, .. }) = self.segments.get(number) {
+            self.index.seal(segment, Covered { first: *first, end: *end, length }, head);
+        }
+    }
+
     /// The group that was taken is durable. Who waits for it is to be told outside of the mutex.
     pub(crate) fn written(&mut self, mut octets: Vec<u8>) -> Vec<oneshot::Sender<Outcome>> {
         octets.clear();
@@ -270,7 +277,7 @@ impl State {
         self.in_flight = false;
         let Some(group) = self.queue.pop_front() else { return Vec::new() };
         self.durable = group.head;
-        self.commits = group.commits;
+        self.durable_end = group.end;
         group.waiters
     }
 
@@ -285,6 +292,12 @@ impl State {
         let waiters = self.queue.drain(kept..).flat_map(|group| group.waiters).collect();
         (waiters, Failure { reason, durable: self.durable.position })
     }
+}
+
+/// Where the last of some segments ends.
+pub(crate) fn end_of(segments: &[Segment], tail: u64) -> Place {
+    let segment = u32::try_from(segments.len().saturating_sub(1)).unwrap_or(u32::MAX);
+    Place { segment, offset: u32::try_from(tail).unwrap_or(u32::MAX) }
 }
 
 /// What the writer does next.

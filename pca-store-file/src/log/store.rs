@@ -13,6 +13,8 @@ use pca_core::log::{
 use pca_core::ports::{EventStore, Lease, Limits};
 
 use super::disk::{Disk, OsDisk};
+use super::index::Prepared;
+use super::indexer::Indexer;
 use super::lease::Leases;
 use super::open::{self, Intent, refused};
 use super::options::Options;
@@ -106,13 +108,17 @@ impl FileEventStore {
         options: Options,
         intent: Intent,
     ) -> Result<Self, StoreError> {
-        let opened = open::open(disk.as_ref(), directory, intent)?;
+        let opened = open::open(&disk, directory, intent)?;
         let Some((file, first)) = opened.segments.last().and_then(|last| Some((last.file.clone()?, last.first))) else {
             return Err(refused("the log has no segment".into()));
         };
         let state = State::new(opened.log, opened.index, opened.head, opened.segments, opened.end);
         let shared = Arc::new(Shared::new(opened.log, state, options.cache));
+        let indexer = Indexer::new(Arc::clone(&shared), opened.keeper);
         let writer = Writer {
+            indexer: Arc::new(indexer),
+            indexing: None,
+            index_here: options.index_here,
             shared: Arc::clone(&shared),
             disk,
             directory: directory.into(),
@@ -226,10 +232,27 @@ impl core::fmt::Debug for FileEventStore {
 #[async_trait]
 impl EventStore for FileEventStore {
     async fn commit(&self, train: Vec<Commit>) -> Vec<Result<Receipt, StoreError>> {
-        let (Tried { answers, durable, staged }, idle) = {
+        let mut train: Vec<(Commit, Prepared)> = train
+            .into_iter()
+            .map(|commit| {
+                let prepared = Prepared::new(&self.shared.keys, &commit);
+                (commit, prepared)
+            })
+            .collect();
+        let (Tried { answers, durable, staged }, idle) = loop {
             let mut state = self.shared.lock();
+            if train.iter().any(|(_, prepared)| state.index.is_stale(prepared)) {
+                let runs = Arc::clone(state.index.runs());
+                drop(state);
+                let looked_up =
+                    train.iter_mut().try_for_each(|(commit, prepared)| prepared.look_up(commit, &runs, &*self.shared));
+                if let Err(error) = looked_up {
+                    return not_tried(train.len(), self.shared.noticed(error));
+                }
+                continue;
+            }
             let tried = state.try_train(train, &self.options);
-            (tried, core::mem::take(&mut state.idle))
+            break (tried, core::mem::take(&mut state.idle));
         };
         if idle {
             self.shared.wake_writer();
@@ -293,8 +316,8 @@ impl FileEventStore {
             (Answer::Staged(receipt), _) => Ok(receipt),
             (Answer::Refused(StoreError::NotTried), _) => Err(StoreError::NotTried),
             (Answer::Known { .. } | Answer::Refused(_), Some(failure)) => Err(closed(failure)),
-            (Answer::Known { number, request }, None) => {
-                Err(self.shared.receipt_of(number, request).map_or_else(|error| error, StoreError::Repeated))
+            (Answer::Known { place, request }, None) => {
+                Err(self.shared.receipt_at(place, request).map_or_else(|error| error, StoreError::Repeated))
             }
             (Answer::Refused(error), None) => Err(error),
         }
@@ -304,4 +327,10 @@ impl FileEventStore {
         let state = self.shared.lock();
         Failure { reason: "the writer stopped".into(), durable: state.durable.position }
     }
+}
+
+/// The answers to a train whose first commit failed before it was tried.
+fn not_tried(commits: usize, error: StoreError) -> Vec<Result<Receipt, StoreError>> {
+    let rest = core::iter::repeat_n(StoreError::NotTried, commits.saturating_sub(1));
+    core::iter::once(error).chain(rest).map(Err).collect()
 }

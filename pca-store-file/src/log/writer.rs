@@ -4,6 +4,7 @@ use core::time::Duration;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use pca_core::log::Head;
 
@@ -12,6 +13,7 @@ use super::format::{
     CLOSED_FILE, ClosedAt, FRAME_HEADER, FrameKind, FramePlace, LogId, SEGMENT_HEADER, SegmentStart, mark, to_u64,
     to_usize,
 };
+use super::indexer::Indexer;
 use super::segment;
 use super::shared::Shared;
 use super::staging::{End, Job, Work};
@@ -44,12 +46,20 @@ pub(crate) struct Writer {
     pub(crate) beacon: Option<Duration>,
     pub(crate) preallocation: u64,
     pub(crate) segment_size: u64,
+    pub(crate) indexer: Arc<Indexer>,
+    /// The thread that makes index files, once there was one to make.
+    pub(crate) indexing: Option<JoinHandle<()>>,
+    /// Whether this thread makes them instead.
+    pub(crate) index_here: bool,
 }
 
 impl Writer {
     /// Writes until the log is closed or something fails.
     pub(crate) fn run(mut self) {
         let sentinel = Sentinel(Arc::clone(&self.shared));
+        if self.indexer.is_wanted() {
+            self.index();
+        }
         loop {
             let beacon = self.beacon.filter(|_| !self.marked);
             let written = match self.shared.next_work(beacon) {
@@ -72,6 +82,7 @@ impl Writer {
             Some(other) => Err(other.reason()),
             None => Err("the writer stopped".into()),
         };
+        self.end_indexing(outcome.is_ok());
         // Whoever opens the log next must not be told that it is in use.
         drop(self.lock);
         drop(sentinel);
@@ -119,13 +130,41 @@ impl Writer {
     /// Finishes the segment and begins the next.
     fn roll_over(&mut self, start: &SegmentStart, number: u32) -> io::Result<()> {
         self.seal(&start.before)?;
+        self.shared.lock().sealed(number.saturating_sub(1), self.end, start.before);
         self.file = segment::create(self.disk.as_ref(), &self.directory, start)?;
         self.first = start.first();
         self.end = to_u64(SEGMENT_HEADER);
         self.allocated = self.end;
         self.shared.segment_made(number, Arc::clone(&self.file));
         tracing::debug!(segment = self.first, "began a segment");
+        self.index();
         Ok(())
+    }
+
+    /// Has index files made of what is sealed.
+    fn index(&mut self) {
+        if self.index_here {
+            return self.indexer.work();
+        }
+        self.indexer.wake();
+        if self.indexing.is_none() {
+            let indexer = Arc::clone(&self.indexer);
+            let started = std::thread::Builder::new().name("pca-log-indexer".into()).spawn(move || indexer.run());
+            match started {
+                Ok(thread) => self.indexing = Some(thread),
+                Err(error) => tracing::warn!(%error, "the thread that makes index files cannot be started"),
+            }
+        }
+    }
+
+    /// Makes the index files that can be made quickly, if all is well.
+    fn end_indexing(&mut self, well: bool) {
+        self.indexer.end();
+        if self.indexing.take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the thread that makes index files stopped unexpectedly");
+        } else if well {
+            self.indexer.finish();
+        }
     }
 
     /// Appends a seal, makes it durable and takes the zeros behind it away.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
-use super::format::to_usize;
+use crate::log::format::to_usize;
 
 /// How many parts. A map of ten million grows by moving some 40,000 entries at once.
 const PARTS: u64 = 256;
@@ -11,6 +11,14 @@ const PARTS: u64 = 256;
 /// A key of 128 bits that look random: a digest, or a keyed hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Key(pub(crate) [u64; 2]);
+
+impl Key {
+    /// What index files keep of it.
+    pub(crate) fn short(self) -> u64 {
+        let Self([high, _]) = self;
+        high
+    }
+}
 
 /// A map in parts.
 #[derive(Debug)]
@@ -29,6 +37,10 @@ impl<V> Shards<V> {
 
     pub(crate) fn get_mut(&mut self, key: Key) -> Option<&mut V> {
         self.0.get_mut(part(key))?.get_mut(&key)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Key, &V)> {
+        self.0.iter().flatten()
     }
 
     pub(crate) fn insert(&mut self, key: Key, value: V) {

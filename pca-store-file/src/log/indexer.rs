@@ -1,0 +1,120 @@
+//! Makes index files of sealed segments, and merges them, beside the writer: nobody who commits waits for it.
+//!
+//! Its files are caches. Where one cannot be written, the log goes on without it, and the segments stay in memory.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+
+use pca_core::log::StoreError;
+
+use super::index::Keeper;
+use super::shared::Shared;
+
+pub(crate) struct Indexer {
+    shared: Arc<Shared>,
+    keeper: Keeper,
+    signal: Mutex<Signal>,
+    changed: Condvar,
+    /// Tells a merge that is under way to stop.
+    stop: AtomicBool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Signal {
+    Idle,
+    Work,
+    End,
+}
+
+impl Indexer {
+    pub(crate) fn new(shared: Arc<Shared>, keeper: Keeper) -> Self {
+        let stop = AtomicBool::new(false);
+        Self { shared, keeper, signal: Mutex::new(Signal::Idle), changed: Condvar::new(), stop }
+    }
+
+    /// Whether there is something to do.
+    pub(crate) fn is_wanted(&self) -> bool {
+        let state = self.shared.lock();
+        !state.index.sealed().is_empty() || state.index.runs().wants_merging()
+    }
+
+    /// Works until it is told to end.
+    pub(crate) fn run(&self) {
+        loop {
+            let signal = {
+                let signal = self.signal.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut signal = self
+                    .changed
+                    .wait_while(signal, |signal| *signal == Signal::Idle)
+                    .unwrap_or_else(PoisonError::into_inner);
+                let taken = *signal;
+                if taken == Signal::Work {
+                    *signal = Signal::Idle;
+                }
+                taken
+            };
+            if signal == Signal::End {
+                return;
+            }
+            self.work();
+        }
+    }
+
+    /// Covers what was sealed, and merges.
+    pub(crate) fn work(&self) {
+        while !self.stop.load(Ordering::Relaxed) {
+            match self.step(true) {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => return warn(&error),
+            }
+        }
+    }
+
+    /// Covers what was sealed meanwhile, without merging, for whoever opens the log next.
+    pub(crate) fn finish(&self) {
+        self.stop.store(false, Ordering::Relaxed);
+        if let Err(error) = self.step(false) {
+            warn(&error);
+        }
+    }
+
+    /// There are segments to cover.
+    pub(crate) fn wake(&self) {
+        self.tell(Signal::Work);
+    }
+
+    /// It is to end soon.
+    pub(crate) fn end(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.tell(Signal::End);
+    }
+
+    fn tell(&self, signal: Signal) {
+        *self.signal.lock().unwrap_or_else(PoisonError::into_inner) = signal;
+        self.changed.notify_all();
+    }
+
+    /// Makes one index file, if one is wanted; tells whether it did.
+    fn step(&self, merging: bool) -> Result<bool, StoreError> {
+        let (runs, sealed) = {
+            let state = self.shared.lock();
+            (Arc::clone(state.index.runs()), state.index.sealed())
+        };
+        if sealed.is_empty() && !(merging && runs.wants_merging()) {
+            return Ok(false);
+        }
+        let Some((fresh, replaced)) = self.keeper.cover(&runs, &sealed, merging, &self.stop)? else {
+            return Ok(false);
+        };
+        tracing::debug!(segments = fresh.covered(), "made an index file");
+        let forgotten = self.shared.lock().index.adopt(Arc::new(fresh));
+        drop(forgotten);
+        self.keeper.remove(&replaced)?;
+        Ok(true)
+    }
+}
+
+fn warn(error: &StoreError) {
+    tracing::warn!(%error, "the index of sealed segments stays in memory");
+}
