@@ -7,12 +7,10 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use pca_core::log::StoreError;
 
-use super::index::Keeper;
 use super::shared::Shared;
 
 pub(crate) struct Indexer {
     shared: Arc<Shared>,
-    keeper: Keeper,
     signal: Mutex<Signal>,
     changed: Condvar,
     /// Tells a merge that is under way to stop.
@@ -27,9 +25,9 @@ enum Signal {
 }
 
 impl Indexer {
-    pub(crate) fn new(shared: Arc<Shared>, keeper: Keeper) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
         let stop = AtomicBool::new(false);
-        Self { shared, keeper, signal: Mutex::new(Signal::Idle), changed: Condvar::new(), stop }
+        Self { shared, signal: Mutex::new(Signal::Idle), changed: Condvar::new(), stop }
     }
 
     /// Whether there is something to do.
@@ -97,6 +95,7 @@ impl Indexer {
 
     /// Makes one index file, if one is wanted; tells whether it did.
     fn step(&self, merging: bool) -> Result<bool, StoreError> {
+        let _alone = self.shared.indexing();
         let (runs, sealed) = {
             let state = self.shared.lock();
             (Arc::clone(state.index.runs()), state.index.sealed())
@@ -104,13 +103,14 @@ impl Indexer {
         if sealed.is_empty() && !(merging && runs.wants_merging()) {
             return Ok(false);
         }
-        let Some((fresh, replaced)) = self.keeper.cover(&runs, &sealed, merging, &self.stop)? else {
+        let Some(keeper) = self.shared.keeper.get() else { return Ok(false) };
+        let Some((fresh, replaced)) = keeper.cover(&runs, &sealed, merging, &self.stop)? else {
             return Ok(false);
         };
         tracing::debug!(segments = fresh.covered(), "made an index file");
         let forgotten = self.shared.lock().index.adopt(Arc::new(fresh));
         drop(forgotten);
-        self.keeper.remove(&replaced)?;
+        keeper.remove(&replaced)?;
         Ok(true)
     }
 }

@@ -17,6 +17,7 @@ mod open;
 mod options;
 mod read;
 mod reader;
+mod reindex;
 mod scan;
 mod segment;
 mod shared;

@@ -15,7 +15,7 @@ use super::format::{
     SegmentStart, TORN_PREFIX, Unfit, VERSION, format_file, parse_format_file, segment_name, to_u64, to_usize,
 };
 use super::frames::{self, Source};
-use super::index::{Covered, Fetch, Index, Keeper, Loaded, Place, Prepared};
+use super::index::{Covered, Fetch, Index, Keeper, Loaded, Place, Prepared, SUFFIX};
 use super::scan::{Found, Scanner, Verdict};
 use super::segment::{self, Listing, Segment};
 
@@ -38,6 +38,11 @@ pub(crate) struct Opened {
     pub(crate) lock: Lock,
     pub(crate) log: LogId,
     pub(crate) keeper: Keeper,
+    pub(crate) recovered: Recovered,
+}
+
+/// What was read of a log, and healed.
+pub(crate) struct Recovered {
     pub(crate) index: Index,
     pub(crate) head: Head,
     pub(crate) segments: Vec<Segment>,
@@ -79,7 +84,26 @@ pub(crate) fn open(shared_disk: &Arc<dyn Disk>, directory: &Path, intent: Intent
         (None, _) => create(disk, directory)?,
     };
     let keeper = Keeper { disk: Arc::clone(shared_disk), directory: directory.into(), log };
-    recover(keeper, lock)
+    loop {
+        match recover(&keeper) {
+            Ok(recovered) => return Ok(Opened { lock, log, keeper, recovered }),
+            Err(error) => match damaged_index(&error) {
+                Some(name) => {
+                    tracing::warn!(%error, "an index file is damaged and is made anew");
+                    keeper.remove(&[name.into()])?;
+                }
+                None => return Err(error),
+            },
+        }
+    }
+}
+
+/// The name of the index file that is damaged, if what is wrong is wrong with the index and not with the log.
+pub(crate) fn damaged_index(error: &StoreError) -> Option<&str> {
+    match error {
+        StoreError::Corrupt { place, .. } if place.ends_with(SUFFIX) => Some(place),
+        _ => None,
+    }
 }
 
 /// Reads the format file.
@@ -142,7 +166,7 @@ fn create(disk: &dyn Disk, directory: &Path) -> Result<LogId, StoreError> {
 }
 
 /// Reads what no index file covers, and heals what a crash left at the end of the log.
-fn recover(keeper: Keeper, lock: Lock) -> Result<Opened, StoreError> {
+fn recover(keeper: &Keeper) -> Result<Recovered, StoreError> {
     let (disk, directory, log) = (keeper.disk.as_ref(), keeper.directory.as_path(), keeper.log);
     let listing = listing(disk, directory)?;
     for name in &listing.fresh {
@@ -166,7 +190,7 @@ fn recover(keeper: Keeper, lock: Lock) -> Result<Opened, StoreError> {
         let stop = reading.walk(&mut scanner, *first)?;
         reading.finished(&scanner, *first, &stop)?;
         reading.seal(&scanner);
-        reading.cover(&keeper)?;
+        reading.cover(keeper)?;
     }
     let (mut scanner, file) = reading.begin(disk, directory, log, *last, Mode::Write)?;
     let stop = reading.walk(&mut scanner, *last)?;
@@ -187,7 +211,7 @@ fn recover(keeper: Keeper, lock: Lock) -> Result<Opened, StoreError> {
     let end = scanner.offset();
     let marked = stop.marked;
     let closed = closed.is_some();
-    Ok(Opened { lock, log, keeper, index, head, segments, end, allocated, closed, marked, torn })
+    Ok(Recovered { index, head, segments, end, allocated, closed, marked, torn })
 }
 
 /// What of a log has been read.
@@ -244,7 +268,11 @@ impl Reading {
             match scanner.next(&self.head).map_err(|error| unreadable(first, at, &error))? {
                 Found::Commit { recorded, offset } => {
                     let files = Files { log, segments: &self.segments };
-                    admit(&mut self.index, &recorded, offset, &files)?.map_err(damage)?;
+                    let mut prepared = Prepared::new(&self.index.keys(), recorded.commit());
+                    if self.index.is_stale(&prepared) {
+                        prepared = prepared.looked_up(recorded.commit(), self.index.runs(), &files)?;
+                    }
+                    admit(&mut self.index, &recorded, &prepared, offset).map_err(damage)?;
                     self.head = recorded.seal().head();
                     if let Some(segment) = self.segments.last_mut() {
                         segment.end = scanner.offset();
@@ -298,26 +326,15 @@ impl Reading {
 }
 
 /// Checks what a commit read and enters it into the index; tells what is wrong with it.
-pub(crate) fn admit(
-    index: &mut Index,
-    recorded: &Recorded,
-    offset: u64,
-    fetch: &dyn Fetch,
-) -> Result<Result<(), String>, StoreError> {
+pub(crate) fn admit(index: &mut Index, recorded: &Recorded, prepared: &Prepared, offset: u64) -> Result<(), String> {
     let commit = recorded.commit();
-    let mut prepared = Prepared::new(&index.keys(), commit);
-    if index.is_stale(&prepared) {
-        prepared.look_up(commit, index.runs(), fetch)?;
+    if index.known(prepared).is_some() {
+        return Err(format!("commit id {} stands in the log twice", commit.id()));
     }
-    if index.known(&prepared).is_some() {
-        return Ok(Err(format!("commit id {} stands in the log twice", commit.id())));
-    }
-    if let Err(error) = index.check_guards(commit, &prepared) {
-        return Ok(Err(error.to_string()));
-    }
-    let Ok(offset) = u32::try_from(offset) else { return Ok(Err("the segment is too long".into())) };
-    index.push(recorded.seal(), commit, &prepared, offset);
-    Ok(Ok(()))
+    index.check_guards(commit, prepared).map_err(|error| error.to_string())?;
+    let offset = u32::try_from(offset).map_err(|_| "the segment is too long".to_owned())?;
+    index.push(recorded.seal(), commit, prepared, offset);
+    Ok(())
 }
 
 /// Fetches commits from segments that are open.

@@ -9,9 +9,10 @@ use pca_core::log::{
 
 use super::format::{to_u64, to_usize};
 use super::frames::{self, Source, Walk};
-use super::index::{Fetch, Near, Place};
+use super::index::{Fetch, Place};
 use super::open::refused;
 use super::shared::Shared;
+use super::staging::State;
 
 impl Shared {
     /// Several streams as of one position.
@@ -26,17 +27,17 @@ impl Shared {
 
     /// Where the commits end that begin at a position or before, and the position of their last event.
     fn end_of(&self, as_of: Position) -> Result<(Place, Position), StoreError> {
-        let (near, end) = {
+        let (from, end) = {
             let state = self.lock();
             if as_of >= state.durable.position {
                 return Ok((state.durable_end, state.durable.position));
             }
-            (state.index.begun_by(as_of), state.durable_end)
+            (state.index.near(as_of), state.durable_end)
         };
         if as_of == Position::ZERO {
             return Ok((Place::start_of(0), Position::ZERO));
         }
-        let mut walk = self.walk(near, end);
+        let mut walk = self.walk(from, end);
         match walk.next(as_of.get(), |place| self.cache().get(place)).map_err(|error| self.noticed(error))? {
             Some((_, recorded)) => Ok((walk.place(), recorded.seal().last())),
             None => Err(refused(format!("there is no commit at position {as_of}"))),
@@ -45,58 +46,36 @@ impl Shared {
 
     /// A stream before a place, and its events there beyond a revision.
     fn slice(&self, stream: &StreamId, after: Revision, before: Place) -> Result<StreamSlice, StoreError> {
-        let slice = self.lock().index.slice(stream, after, before);
-        let mut newest_first: Vec<StreamEvent> = Vec::new();
-        let mut revision = slice.revision;
-        let mut places = slice.places;
-        places.reverse();
-        for recorded in self.fetch(&places)?.iter().rev() {
-            newest_first.extend(events_of(recorded, stream, after).rev());
-        }
-        // What is before them only the index files know, if there is any.
-        let known = |events: &[StreamEvent]| {
-            events.last().is_some_and(|event| event.revision.get() <= after.get().saturating_add(1))
-        };
-        let complete = revision.is_some_and(|revision| revision <= after) || known(&newest_first);
-        if !complete {
-            let key = self.keys.stream(stream);
-            slice.runs.newest_first(key, before, 1, |places| {
-                for recorded in self.fetch(places)?.iter().rev() {
-                    let mut behind = None;
-                    for event in events_of(recorded, stream, Revision::ZERO).rev() {
-                        behind.get_or_insert(event.revision);
-                        if event.revision > after
-                            && newest_first.last().is_none_or(|newer| newer.revision > event.revision)
-                        {
-                            newest_first.push(event);
-                        }
-                    }
-                    let Some(behind) = behind else { continue };
-                    revision.get_or_insert(behind);
-                    if behind <= after || known(&newest_first) {
-                        return Ok(None);
-                    }
+        let key = self.keys.stream(stream);
+        self.look(
+            |state| state.index.slice(key, after, before),
+            |slice, runs| {
+                let mut events = Events { stream, after, revision: slice.revision, newest_first: Vec::new() };
+                let mut places = slice.places;
+                places.reverse();
+                events.take(&self.fetch(&places)?);
+                if !events.are_complete() {
+                    runs.newest_first(key, before, 1, |places| {
+                        events.take(&self.fetch(places)?);
+                        Ok((!events.are_complete()).then(|| events.missing()))
+                    })?;
                 }
-                let missing = newest_first.last().map_or(1, |event| event.revision.get());
-                Ok(Some(missing.saturating_sub(after.get())))
-            })?;
-        }
-        newest_first.reverse();
-        let revision = revision.unwrap_or(Revision::ZERO);
-        Ok(StreamSlice { stream: stream.clone(), revision, events: newest_first })
+                Ok(events.into_slice())
+            },
+        )
     }
 
     /// Whole commits behind a position.
     pub(crate) fn follow(&self, after: Position, limit: usize) -> Result<Vec<Arc<Recorded>>, StoreError> {
         let wanted = after.plus(1);
-        let (near, end) = {
+        let (from, end) = {
             let state = self.lock();
             if after >= state.durable.position {
                 return Ok(Vec::new());
             }
-            (state.index.begun_by(wanted), state.durable_end)
+            (state.index.near(wanted), state.durable_end)
         };
-        let mut walk = self.walk(near, end);
+        let mut walk = self.walk(from, end);
         let mut followed = Vec::new();
         let mut events = 0_u64;
         while events < to_u64(limit.max(1)) {
@@ -111,15 +90,11 @@ impl Shared {
     /// The receipt of a durable commit.
     pub(crate) fn receipt(&self, id: CommitId, request: RequestDigest) -> Result<Option<Receipt>, StoreError> {
         let key = self.keys.commit(&id);
-        let (here, runs) = {
-            let state = self.lock();
-            let here = state.index.known_here(key).filter(|place| *place < state.durable_end);
-            (here, Arc::clone(state.index.runs()))
-        };
-        let recorded = match here {
-            Some(place) => self.fetch(&[place])?.pop(),
-            None => runs.known(&id, key, self)?.map(|(_, recorded)| recorded),
-        };
+        let here = |state: &State| state.index.known_here(key).filter(|place| *place < state.durable_end);
+        let recorded = self.look(here, |here, runs| match here {
+            Some(place) => Ok(self.fetch(&[place])?.pop()),
+            None => Ok(runs.known(&id, key, self)?.map(|(_, recorded)| recorded)),
+        })?;
         recorded.map(|recorded| receipt_for(&recorded, request)).transpose()
     }
 
@@ -129,8 +104,7 @@ impl Shared {
         receipt_for(&recorded, request)
     }
 
-    fn walk(&self, near: Near, end: Place) -> Walk<impl FnMut(u32) -> Option<Source>> {
-        let (Near::At(from) | Near::Behind(from)) = near;
+    fn walk(&self, from: Place, end: Place) -> Walk<impl FnMut(u32) -> Option<Source>> {
         Walk::new(self.log, from, end, |number| self.source(number))
     }
 
@@ -169,19 +143,58 @@ impl Fetch for Shared {
     }
 }
 
-/// The events of a commit in a stream, beyond a revision.
-fn events_of(
-    recorded: &Arc<Recorded>,
-    stream: &StreamId,
+/// What has been gathered of a stream.
+struct Events<'s> {
+    stream: &'s StreamId,
     after: Revision,
-) -> impl DoubleEndedIterator<Item = StreamEvent> + use<> {
+    revision: Option<Revision>,
+    newest_first: Vec<StreamEvent>,
+}
+
+impl Events<'_> {
+    /// Takes in commits, ascending, that are older than those before, or the same. One that does not concern the stream
+    /// is passed over.
+    fn take(&mut self, commits: &[Arc<Recorded>]) {
+        for recorded in commits.iter().rev() {
+            for event in events_of(recorded, self.stream).into_iter().rev() {
+                self.revision.get_or_insert(event.revision);
+                let older = self.newest_first.last().is_none_or(|newer| newer.revision > event.revision);
+                if older && event.revision > self.after {
+                    self.newest_first.push(event);
+                }
+            }
+        }
+    }
+
+    /// How many events are missing, at least.
+    fn missing(&self) -> u64 {
+        let reached = match (self.newest_first.last(), self.revision) {
+            (Some(oldest), _) => oldest.revision.get().saturating_sub(1),
+            (None, Some(revision)) => revision.get(),
+            (None, None) => return 1,
+        };
+        reached.saturating_sub(self.after.get())
+    }
+
+    fn are_complete(&self) -> bool {
+        self.revision.is_some() && self.missing() == 0
+    }
+
+    fn into_slice(mut self) -> StreamSlice {
+        self.newest_first.reverse();
+        let revision = self.revision.unwrap_or(Revision::ZERO);
+        StreamSlice { stream: self.stream.clone(), revision, events: self.newest_first }
+    }
+}
+
+/// The events of a commit in a stream.
+fn events_of(recorded: &Arc<Recorded>, stream: &StreamId) -> Vec<StreamEvent> {
     let commit: &Commit = recorded.commit();
     let guard = commit.guards().binary_search_by(|guard| guard.stream.cmp(stream)).ok();
-    let moves = commit.moves().filter(|moved| Some(moved.guard) == guard && moved.revision > after);
-    let events: Vec<StreamEvent> = moves
+    let moves = commit.moves().filter(|moved| Some(moved.guard) == guard);
+    moves
         .map(|moved| StreamEvent { recorded: Arc::clone(recorded), index: moved.event, revision: moved.revision })
-        .collect();
-    events.into_iter()
+        .collect()
 }
 
 fn receipt_for(recorded: &Recorded, request: RequestDigest) -> Result<Receipt, StoreError> {

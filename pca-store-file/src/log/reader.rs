@@ -8,20 +8,24 @@ use pca_core::log::{Head, Recorded, StoreError};
 
 use super::disk::{Disk, Mode};
 use super::format::{FrameKind, LogId, SEGMENT_HEADER, SegmentStart, segment_name, to_u64};
-use super::index::{Index, Keeper, Loaded};
+use super::index::{Index, Keeper, Loaded, Prepared};
 use super::open::{
-    Files, admit, corrupt, ended_as_closed, failed, listing, no_log, read_closed, read_format, unfit_file, unreadable,
+    admit, corrupt, ended_as_closed, failed, listing, no_log, read_closed, read_format, unfit_file, unreadable,
 };
 use super::scan::{Found, Scanner, Verdict};
 use super::segment::{self, Segment};
 use super::shared::Shared;
 use super::staging::{End, State, end_of};
 
+/// So many finished segments are held in memory before index files are looked for.
+const MANY: usize = 8;
+
 /// Looks for what has been written since it looked last.
 pub(crate) struct Reader {
     disk: Arc<dyn Disk>,
     directory: PathBuf,
     log: LogId,
+    keeper: Keeper,
     progress: Mutex<Progress>,
 }
 
@@ -55,7 +59,7 @@ impl Reader {
         state.end = Some(End::ReadOnly);
         let shared = Shared::new(log, state, cache);
         let progress = Progress { segment: 0, offset: 0, head, sealed: true, torn: 0 };
-        let reader = Self { disk, directory, log, progress: Mutex::new(progress) };
+        let reader = Self { disk, directory, log, keeper, progress: Mutex::new(progress) };
         reader.refresh(&shared)?;
         Ok((reader, shared))
     }
@@ -166,14 +170,22 @@ impl Reader {
         if end <= progress.offset {
             return Ok(());
         }
-        let mut guard = shared.lock();
-        let state = &mut *guard;
+        let mut prepared = Vec::with_capacity(commits.len());
+        for (recorded, _) in &commits {
+            let plain = Prepared::new(&shared.keys, recorded.commit());
+            let is_stale = shared.lock().index.is_stale(&plain);
+            prepared.push(if is_stale {
+                shared.look(|_| (), |(), runs| plain.looked_up(recorded.commit(), runs, shared))?
+            } else {
+                plain
+            });
+        }
+        let mut state = shared.lock();
         if !commits.is_empty() {
             progress.sealed = false;
         }
-        for (recorded, offset) in commits {
-            let files = Files { log: self.log, segments: &state.segments };
-            admit(&mut state.index, &recorded, offset, &files)?
+        for ((recorded, offset), prepared) in commits.into_iter().zip(prepared) {
+            admit(&mut state.index, &recorded, &prepared, offset)
                 .map_err(|reason| corrupt(segment::place(progress.segment, offset), reason))?;
             progress.head = recorded.seal().head();
         }
@@ -199,14 +211,34 @@ impl Reader {
         let expected = SegmentStart { log: self.log, before: progress.head };
         segment::check_start(&start, &expected).map_err(|reason| corrupt(place, reason))?;
         let end = to_u64(SEGMENT_HEADER);
-        let mut state = shared.lock();
-        state.segments.push(Segment { first, file: Some(file), end });
-        if progress.segment != 0 {
-            state.index.begin_segment();
+        {
+            let mut state = shared.lock();
+            state.segments.push(Segment { first, file: Some(file), end });
+            if progress.segment != 0 {
+                state.index.begin_segment();
+            }
         }
-        drop(state);
+        self.forget(shared)?;
         (progress.segment, progress.offset, progress.sealed) = (first, end, false);
         Ok(true)
+    }
+
+    /// Takes the index files that the writer has made meanwhile in place of memory, once there is much of it.
+    fn forget(&self, shared: &Shared) -> Result<(), StoreError> {
+        let _alone = shared.indexing();
+        if shared.lock().index.finished() < MANY {
+            return Ok(());
+        }
+        let runs = self.keeper.load(&listing(self.disk.as_ref(), &self.directory)?.segments)?.runs;
+        let mut state = shared.lock();
+        // The writer may be far ahead.
+        let runs = runs.within(state.segments.len().saturating_sub(1));
+        if runs.covered() > state.index.runs().covered() {
+            let forgotten = state.index.adopt(Arc::new(runs));
+            drop(state);
+            drop(forgotten);
+        }
+        Ok(())
     }
 
     /// The log was closed before it was read, but less was found than it had.

@@ -9,6 +9,7 @@ use super::format::{
     CLOSED_FILE, FORMAT_FILE, LogId, SEGMENT_HEADER, SEGMENT_SUFFIX, SegmentStart, TORN_PREFIX, Unfit,
     parse_segment_name, segment_name,
 };
+use super::index::SUFFIX;
 
 /// A segment that is known.
 #[derive(Clone)]
@@ -75,7 +76,10 @@ pub(crate) fn list(disk: &dyn Disk, directory: &Path) -> io::Result<Listing> {
 }
 
 fn is_own(name: &str) -> bool {
-    parse_segment_name(name).is_some() || name.starts_with(TORN_PREFIX) || [FORMAT_FILE, CLOSED_FILE].contains(&name)
+    parse_segment_name(name).is_some()
+        || name.ends_with(SUFFIX)
+        || name.starts_with(TORN_PREFIX)
+        || [FORMAT_FILE, CLOSED_FILE].contains(&name)
 }
 
 /// Whether a header is the one that must follow a head in a log.

@@ -1,7 +1,7 @@
 //! What callers, readers and the writer share.
 
 use core::time::Duration;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use event_listener::Event;
 use futures_channel::oneshot;
@@ -10,13 +10,17 @@ use pca_core::log::{Head, Position, Recorded, StoreError};
 use super::cache::Cache;
 use super::disk::DiskFile;
 use super::format::{FRAME_HEADER, LogId, to_u64};
-use super::index::{Keys, Place};
+use super::index::{Keeper, Keys, Place};
 use super::staging::{End, State, Work};
 
 /// The state behind its mutex, and ways to tell of changes.
 pub(crate) struct Shared {
     pub(crate) log: LogId,
     pub(crate) keys: Keys,
+    /// Makes index files; none if the log was opened for reading.
+    pub(crate) keeper: OnceLock<Keeper>,
+    /// Held by whoever changes which index files there are.
+    indexing: Mutex<()>,
     state: Mutex<State>,
     cache: Mutex<Cache>,
     work: Condvar,
@@ -35,6 +39,8 @@ impl Shared {
         Self {
             log,
             keys: Keys::new(log),
+            keeper: OnceLock::new(),
+            indexing: Mutex::default(),
             state: Mutex::new(state),
             cache: Mutex::new(Cache::new(cache)),
             work: Condvar::new(),
@@ -49,6 +55,10 @@ impl Shared {
 
     pub(crate) fn cache(&self) -> MutexGuard<'_, Cache> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn indexing(&self) -> MutexGuard<'_, ()> {
+        self.indexing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Keeps commits in memory under their places.

@@ -16,7 +16,7 @@ use super::disk::{Disk, OsDisk};
 use super::index::Prepared;
 use super::indexer::Indexer;
 use super::lease::Leases;
-use super::open::{self, Intent, refused};
+use super::open::{self, Intent, Opened, refused};
 use super::options::Options;
 use super::reader::Reader;
 use super::shared::Shared;
@@ -108,13 +108,14 @@ impl FileEventStore {
         options: Options,
         intent: Intent,
     ) -> Result<Self, StoreError> {
-        let opened = open::open(&disk, directory, intent)?;
+        let Opened { lock, log, keeper, recovered: opened } = open::open(&disk, directory, intent)?;
         let Some((file, first)) = opened.segments.last().and_then(|last| Some((last.file.clone()?, last.first))) else {
             return Err(refused("the log has no segment".into()));
         };
-        let state = State::new(opened.log, opened.index, opened.head, opened.segments, opened.end);
-        let shared = Arc::new(Shared::new(opened.log, state, options.cache));
-        let indexer = Indexer::new(Arc::clone(&shared), opened.keeper);
+        let state = State::new(log, opened.index, opened.head, opened.segments, opened.end);
+        let shared = Arc::new(Shared::new(log, state, options.cache));
+        shared.keeper.get_or_init(|| keeper);
+        let indexer = Indexer::new(Arc::clone(&shared));
         let writer = Writer {
             indexer: Arc::new(indexer),
             indexing: None,
@@ -122,8 +123,8 @@ impl FileEventStore {
             shared: Arc::clone(&shared),
             disk,
             directory: directory.into(),
-            log: opened.log,
-            lock: opened.lock,
+            log,
+            lock,
             file,
             first,
             end: opened.end,
@@ -242,12 +243,13 @@ impl EventStore for FileEventStore {
         let (Tried { answers, durable, staged }, idle) = loop {
             let mut state = self.shared.lock();
             if train.iter().any(|(_, prepared)| state.index.is_stale(prepared)) {
-                let runs = Arc::clone(state.index.runs());
                 drop(state);
-                let looked_up =
-                    train.iter_mut().try_for_each(|(commit, prepared)| prepared.look_up(commit, &runs, &*self.shared));
-                if let Err(error) = looked_up {
-                    return not_tried(train.len(), self.shared.noticed(error));
+                let ask = |commit: &Commit, prepared: &mut Prepared| {
+                    *prepared = self.shared.look(|_| (), |(), runs| prepared.looked_up(commit, runs, &*self.shared))?;
+                    Ok(())
+                };
+                if let Err(error) = train.iter_mut().try_for_each(|(commit, prepared)| ask(commit, prepared)) {
+                    return not_tried(train.len(), error);
                 }
                 continue;
             }

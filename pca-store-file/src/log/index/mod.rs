@@ -19,8 +19,8 @@ use pca_core::log::{Commit, Head, Position, Revision, Seal, StoreError, StreamId
 use super::format::LogId;
 pub(crate) use build::Sealed;
 pub(crate) use keys::Keys;
-pub(crate) use layout::{Covered, Place};
-use part::Part;
+pub(crate) use layout::{Covered, Place, SUFFIX};
+pub(crate) use part::Part;
 pub(crate) use runs::{Fetch, Keeper, Loaded, Runs};
 pub(crate) use shards::Key;
 
@@ -60,13 +60,16 @@ impl Prepared {
         Self { id: keys.commit(&commit.id()), streams, known: None, bases: Vec::new(), covered: 0 }
     }
 
-    /// Asks the index files.
-    pub(crate) fn look_up(&mut self, commit: &Commit, runs: &Runs, fetch: &dyn Fetch) -> Result<(), StoreError> {
-        self.known = runs.known(&commit.id(), self.id, fetch)?.map(|(place, _)| place);
+    /// The same with what index files know.
+    pub(crate) fn looked_up(&self, commit: &Commit, runs: &Runs, fetch: &dyn Fetch) -> Result<Self, StoreError> {
         let guards = commit.guards().iter().zip(&self.streams);
-        self.bases = guards.map(|(guard, key)| runs.revision(&guard.stream, *key, fetch)).collect::<Result<_, _>>()?;
-        self.covered = runs.covered();
-        Ok(())
+        Ok(Self {
+            id: self.id,
+            streams: self.streams.clone(),
+            known: runs.known(&commit.id(), self.id, fetch)?.map(|(place, _)| place),
+            bases: guards.map(|(guard, key)| runs.revision(&guard.stream, *key, fetch)).collect::<Result<_, _>>()?,
+            covered: runs.covered(),
+        })
     }
 }
 
@@ -76,16 +79,6 @@ pub(crate) struct Slice {
     pub(crate) revision: Option<Revision>,
     /// The commits that moved it beyond the revision that was asked about, newest first.
     pub(crate) places: Vec<Place>,
-    /// The index files for what is older.
-    pub(crate) runs: Arc<Runs>,
-}
-
-/// Where to look for a commit.
-pub(crate) enum Near {
-    /// It begins here.
-    At(Place),
-    /// It begins here or not far behind.
-    Behind(Place),
 }
 
 impl Index {
@@ -134,9 +127,8 @@ impl Index {
     }
 
     /// What became of a stream before a place, beyond a revision.
-    pub(crate) fn slice(&self, stream: &StreamId, after: Revision, before: Place) -> Slice {
-        let key = self.keys.stream(stream);
-        let mut slice = Slice { revision: None, places: Vec::new(), runs: Arc::clone(&self.runs) };
+    pub(crate) fn slice(&self, key: Key, after: Revision, before: Place) -> Slice {
+        let mut slice = Slice { revision: None, places: Vec::new() };
         for part in self.parts().rev() {
             if let Some(touched) = part.touched(key, after, before) {
                 slice.revision.get_or_insert(touched.revision);
@@ -146,17 +138,15 @@ impl Index {
         slice
     }
 
-    /// Where the newest commit is that begins at a position or before.
-    pub(crate) fn begun_by(&self, position: Position) -> Near {
-        if let Some(place) = self.parts().rev().find_map(|part| part.begun_by(position)) {
-            return Near::At(place);
-        }
-        Near::Behind(self.runs.milestone(position).unwrap_or(Place::start_of(0)))
+    /// Where a commit begins that begins at a position or before, and not long before.
+    pub(crate) fn near(&self, position: Position) -> Place {
+        let here = self.parts().rev().find_map(|part| part.begun_by(position));
+        here.or_else(|| self.runs.milestone(position)).unwrap_or(Place::start_of(0))
     }
 
     /// Takes in the next commit, whose guards hold.
     pub(crate) fn push(&mut self, seal: &Seal, commit: &Commit, prepared: &Prepared, offset: u32) {
-        self.last.push(seal, commit, prepared.id, &prepared.streams, offset);
+        self.last.push(seal, commit, prepared, offset);
     }
 
     /// The next commits go into another segment.
@@ -187,6 +177,18 @@ impl Index {
         self.finished = kept;
         let forgotten: Vec<Finished> = forgotten;
         forgotten.into_iter().map(|finished| finished.part).collect()
+    }
+
+    /// Takes fewer index files, and in memory what is not covered any more.
+    pub(crate) fn replace(&mut self, runs: Arc<Runs>, sealed: Vec<Sealed>) {
+        let again = sealed.into_iter().map(|sealed| Finished { part: Arc::clone(&sealed.part), sealed: Some(sealed) });
+        self.finished = again.chain(self.finished.drain(..)).collect();
+        self.runs = runs;
+    }
+
+    /// How many finished segments it holds in memory.
+    pub(crate) fn finished(&self) -> usize {
+        self.finished.len()
     }
 
     /// How many commits it holds in memory.

@@ -2,6 +2,7 @@
 
 use pca_core::log::{Commit, Position, Revision, Seal};
 
+use super::Prepared;
 use super::layout::{Entry, Milestone, Place};
 use super::shards::{Key, Shards};
 use crate::log::format::to_u64;
@@ -95,16 +96,16 @@ impl Part {
     }
 
     /// Takes in the next commit, whose guards hold and whose keys these are.
-    pub(crate) fn push(&mut self, seal: &Seal, commit: &Commit, id: Key, keys: &[Key], offset: u32) {
+    pub(crate) fn push(&mut self, seal: &Seal, commit: &Commit, prepared: &Prepared, offset: u32) {
         self.commits.push((seal.first.get(), offset));
-        self.ids.insert(id, offset);
-        let mut last: Vec<Option<Revision>> = vec![None; keys.len()];
+        self.ids.insert(prepared.id, offset);
+        let mut last: Vec<Option<Revision>> = vec![None; prepared.streams.len()];
         for moved in commit.moves() {
             if let Some(revision) = last.get_mut(moved.guard) {
                 *revision = Some(moved.revision);
             }
         }
-        for (key, revision) in keys.iter().zip(last) {
+        for (key, revision) in prepared.streams.iter().zip(last) {
             let Some(revision) = revision else { continue };
             let touch = Touch { offset, revision };
             match self.streams.get_mut(*key) {

@@ -47,6 +47,19 @@ impl Runs {
         self.runs.last().map_or(0, |run| run.summary.next_segment())
     }
 
+    /// The files that cover none but so many segments.
+    pub(crate) fn within(&self, segments: usize) -> Self {
+        let within = |run: &&Arc<Run>| usize::try_from(run.summary.next_segment()).is_ok_and(|next| next <= segments);
+        Self::new(self.runs.iter().take_while(within).cloned().collect())
+    }
+
+    /// The files before the one with a name, and the names of the others.
+    pub(crate) fn before(&self, name: &str) -> (Self, Vec<String>) {
+        let count = self.runs.iter().position(|run| run.summary.name() == name).unwrap_or_default();
+        let (kept, others) = self.runs.split_at_checked(count).unwrap_or_default();
+        (Self::new(kept.to_vec()), others.iter().map(|run| run.summary.name()).collect())
+    }
+
     /// The newest commit that is covered.
     pub(crate) fn head(&self) -> Head {
         self.runs.last().map_or(Head::GENESIS, |run| run.summary.head)
