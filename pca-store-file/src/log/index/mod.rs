@@ -200,3 +200,83 @@ impl Index {
         self.finished.iter().map(|finished| finished.part.as_ref()).chain(core::iter::once(&self.last))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::as_conversions)]
+    use std::sync::atomic::AtomicBool;
+
+    use pca_core::log::{Head, Recorded};
+    use pca_store_testkit::draft::Draft;
+
+    use super::*;
+    use crate::log::disk::OsDisk;
+
+    const LOG: LogId = LogId([7; 16]);
+
+    /// Commits by their offsets in the first segment.
+    struct Shelf(Vec<Arc<Recorded>>);
+
+    impl Fetch for Shelf {
+        fn fetch(&self, places: &[Place]) -> Result<Vec<Arc<Recorded>>, StoreError> {
+            Ok(places.iter().map(|place| Arc::clone(&self.0[place.offset as usize])).collect())
+        }
+    }
+
+    fn keeper(directory: &std::path::Path) -> Keeper {
+        Keeper { disk: Arc::new(OsDisk), directory: directory.into(), log: LOG }
+    }
+
+    /// Streams and ids whose keys begin alike are told apart by what the log says.
+    #[test]
+    fn names_that_share_a_number_in_a_file_are_told_apart() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut part = Part::new(0);
+        let (mut head, mut shelf) = (Head::GENESIS, Vec::new());
+        let alike = |number: u64| Key([42, number]);
+        for (number, stream) in (0..10_u64).zip(["a", "b"].into_iter().cycle()) {
+            let commit = Draft::single(&number.to_string(), stream, number / 2).unwrap();
+            let prepared = Prepared {
+                id: alike(100 + number),
+                streams: vec![alike(number % 2)],
+                ..Prepared::new(&Keys::new(LOG), &commit)
+            };
+            let seal = head.seal(&commit);
+            head = seal.head();
+            part.push(&seal, &commit, &prepared, u32::try_from(number).unwrap());
+            shelf.push(Arc::new(Recorded::new(seal, commit)));
+        }
+        let covered = Covered { first: 1, end: 10, length: 10 };
+        let sealed = [Sealed { part: Arc::new(part), covered, head }];
+        let none = Runs::new(Vec::new());
+        let stop = AtomicBool::new(false);
+        let (runs, replaced) = keeper(directory.path()).cover(&none, &sealed, true, &stop).unwrap().unwrap();
+        assert!(replaced.is_empty());
+        let shelf = Shelf(shelf);
+        let stream = |name: &str| StreamId::parse(name).unwrap();
+        assert_eq!(runs.revision(&stream("a"), alike(0), &shelf), Ok(Revision::new(5)));
+        assert_eq!(runs.revision(&stream("b"), alike(1), &shelf), Ok(Revision::new(5)));
+        assert_eq!(runs.revision(&stream("c"), alike(2), &shelf), Ok(Revision::ZERO));
+        for (recorded, number) in shelf.0.iter().zip(0..) {
+            let found = runs.known(&recorded.commit().id(), alike(100 + number), &shelf).unwrap();
+            assert_eq!(found.map(|(place, _)| u64::from(place.offset)), Some(number));
+        }
+        let other = Draft::single("other", "a", 5).unwrap();
+        assert_eq!(runs.known(&other.id(), alike(200), &shelf), Ok(None));
+    }
+
+    #[test]
+    fn a_merge_that_is_stopped_leaves_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let commit = Draft::single("one", "a", 0).unwrap();
+        let seal = Head::GENESIS.seal(&commit);
+        let mut part = Part::new(0);
+        part.push(&seal, &commit, &Prepared::new(&Keys::new(LOG), &commit), 96);
+        let covered = Covered { first: 1, end: 200, length: 312 };
+        let sealed = [Sealed { part: Arc::new(part), covered, head: seal.head() }];
+        let none = Runs::new(Vec::new());
+        let stopped = keeper(directory.path()).cover(&none, &sealed, true, &AtomicBool::new(true));
+        assert!(matches!(stopped, Ok(None)));
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+    }
+}
