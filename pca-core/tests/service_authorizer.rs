@@ -97,6 +97,36 @@ fn every_way_to_change_something_passes_the_authorizer() {
     pca.execute(buy_root(), &Call::by("admin")).unwrap();
 }
 
+#[test]
+fn l3_a_call_that_cannot_be_kept_is_refused_on_every_path() {
+    let site = Site::new(Kind::Memory);
+    let bought = site.issuing(5);
+    let officer = Arc::new(Officer::default());
+    let pca = service(&site, &officer);
+    let ca = &bought.intermediate;
+    let before = site.position();
+    let (long, blank) = (Call::by("admin").because("x".repeat(4097)), Call::by("\t").idempotent(""));
+    let asked = || vec![server(ca, "a.example")];
+    for (call, expected) in
+        [(&long, vec!["L3 call-text-too-long"]), (&blank, vec!["L3 call-text-blank", "O6 call-text-blank"])]
+    {
+        let outcomes = [
+            pca.execute(buy_root(), call).map(drop),
+            pca.preview(&buy_root(), call).map(drop),
+            pca.issue(server(ca, "a.example"), call).map(drop),
+            pca.issue_many(asked(), call).next().unwrap().map(drop),
+            pca.issue_atomically(IssueAtomically { requests: asked() }, call).map(drop),
+            pca.reset_ca(site.reset(ca, true), call).map(drop),
+            pollster::block_on(pca.unblocked().publish_crl(ca, call)).map(drop),
+        ];
+        for outcome in outcomes {
+            assert_eq!(reasons(&outcome.unwrap_err()), expected);
+        }
+    }
+    assert_eq!(site.position(), before);
+    assert_eq!(officer.take(), [], "nobody is asked about it");
+}
+
 /// One command: it is asked about with this CA, both ways, and nothing of it is done.
 #[track_caller]
 fn asked<C: Command<Answer: std::fmt::Debug>>(pca: &blocking::Pca, officer: &Officer, command: C, ca: Option<&CaId>) {

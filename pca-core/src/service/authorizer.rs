@@ -40,8 +40,9 @@ pub trait Authorizer: Send + Sync + 'static {
 }
 
 impl Pca {
-    /// Asks the authorizer (rule G1). Only where no CA is named, the log is asked first whose matter it is.
+    /// Checks what is said of the call (rules L3 and O6), and asks the authorizer (rule G1). Only where no CA is named, the log is asked first whose matter it is.
     pub(super) async fn authorize(&self, call: &Call, command: &'static str, scope: Scope<'_>) -> Result<(), Error> {
+        call.check()?;
         let inner = &*self.inner;
         let found = match scope {
             Scope::Enterprise | Scope::Ca(_) => None,

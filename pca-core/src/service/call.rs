@@ -1,6 +1,14 @@
 //! Who calls, why, and under which idempotency key (rules L3 and O6).
 
+use crate::domain::{BrokenRule, Objections, Refusal, Rule};
 use crate::log::{CommitId, Metadata, RequestDigest, Timestamp};
+
+const L3: Rule = Rule::new("L3");
+const O6: Rule = Rule::new("O6");
+/// How many characters a name, a correlation or an idempotency key has, at most.
+const MAX_NAME: usize = 256;
+/// How many characters a reason has, at most.
+const MAX_REASON: usize = 4096;
 
 /// Who calls and why. There is no default actor: the embedding program says who is answerable.
 ///
@@ -87,6 +95,26 @@ impl Call {
         self
     }
 
+    /// Whether what a commit would keep of the call for ever can be kept, and read by people (rules L3 and O6): names,
+    /// correlation and idempotency key of 1 to 256 characters, a reason of 1 to 4,096; not blank, and without control
+    /// characters, but for line breaks and tabs in a reason.
+    pub(crate) fn check(&self) -> Result<(), Refusal> {
+        let mut objections = Objections::new();
+        let texts = [
+            (L3, "the actor", Some(&self.actor), MAX_NAME),
+            (L3, "the claimed actor", self.claimed_actor.as_ref(), MAX_NAME),
+            (L3, "the reason", self.reason.as_ref(), MAX_REASON),
+            (L3, "the correlation", self.correlation.as_ref(), MAX_NAME),
+            (O6, "the idempotency key", self.key.as_ref(), MAX_NAME),
+        ];
+        for (rule, what, text, most) in texts {
+            if let Some(text) = text {
+                objections.extend(unfit(rule, what, text, most));
+            }
+        }
+        objections.verdict()
+    }
+
     /// The call of the `step`-th commit of a process: idempotent if this one is.
     #[must_use]
     pub(crate) fn step(&self, first: CommitId, step: u64) -> Self {
@@ -125,5 +153,55 @@ impl Call {
             decided_at,
             wall_clock: (clock != decided_at).then_some(clock),
         }
+    }
+}
+
+/// Why a text cannot be kept.
+fn unfit(rule: Rule, what: &str, text: &str, most: usize) -> Option<BrokenRule> {
+    let characters = text.chars().count();
+    let of_a_reason = |character: char| most == MAX_REASON && matches!(character, '\n' | '\r' | '\t');
+    if text.trim().is_empty() {
+        let message = format!("{what} is blank; give 1 to {most} characters");
+        return Some(BrokenRule::new(rule, "call-text-blank", message));
+    }
+    if characters > most {
+        let message = format!("{what} has {characters} characters; at most {most} are kept");
+        return Some(BrokenRule::new(rule, "call-text-too-long", message));
+    }
+    let control = text.chars().find(|character| character.is_control() && !of_a_reason(*character))?;
+    let message = format!("{what} has the control character U+{:04X} in it", u32::from(control));
+    Some(BrokenRule::new(rule, "call-control-character", message))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn codes(call: &Call) -> Vec<(&'static str, &'static str)> {
+        let refusal = call.check().err();
+        let broken = refusal.iter().flat_map(|refusal| refusal.broken().iter());
+        broken.map(|broken| (broken.rule().number(), broken.code())).collect()
+    }
+
+    #[test]
+    fn l3_what_is_said_of_a_call_is_short_and_can_be_read() {
+        let call = Call::by("ada")
+            .claiming("grace")
+            .because("it moved\n\tto another server")
+            .correlated("t-1")
+            .idempotent("k");
+        assert_eq!(codes(&call), []);
+        assert_eq!(codes(&Call::by("ä".repeat(256)).because("x".repeat(4096))), []);
+        assert_eq!(codes(&Call::by("")), [("L3", "call-text-blank")]);
+        assert_eq!(codes(&Call::by("\u{2003} ").claiming(" ")), [("L3", "call-text-blank"); 2]);
+        assert_eq!(codes(&Call::by("ä".repeat(257)).because("x".repeat(4097))), [("L3", "call-text-too-long"); 2]);
+        assert_eq!(codes(&Call::by("ada\nroot").because("bell\u{7}")), [("L3", "call-control-character"); 2]);
+        assert_eq!(
+            codes(&Call::by("ada").correlated("").idempotent("a\tb")),
+            [("L3", "call-text-blank"), ("O6", "call-control-character")]
+        );
+        let told = Call::by("ada").idempotent("\u{1b}[31m").check().unwrap_err().to_string();
+        assert!(told.contains("the idempotency key has the control character U+001B"), "{told}");
     }
 }

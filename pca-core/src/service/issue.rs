@@ -136,6 +136,7 @@ impl Pca {
         call: &Call,
         drawn: &mut Option<Result<(Timestamp, Arc<Metadata>), Error>>,
     ) -> Result<Entered, Error> {
+        call.check()?;
         let name = IssueCertificate::NAME;
         self.inner.authorizer.authorize(&call.actor, name, request.about()).map_err(Refusal::from)?;
         let identity = Identity::new(chosen, call.digest(name, &request.canonical()), random);
