@@ -177,6 +177,7 @@ fn assemble(store: Arc<dyn EventStore>, keys: Arc<dyn KeyStore>, clock: Arc<dyn 
         authorizer: Arc::new(OneAdministrator),
         journal: Arc::default(),
         recorder: None,
+        snapshots: None,
     })
 }
 

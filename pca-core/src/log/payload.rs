@@ -58,7 +58,7 @@ pub trait Payload: Serialize + DeserializeOwned {
     fn from_payload(schema: u16, payload: &[u8]) -> Result<Self, CodecError> {
         let bad = |detail: String| CodecError::Decode { kind: Self::KIND, schema, detail };
         if schema == Self::SCHEMA {
-            return from_slice(payload).map_err(bad);
+            return unpack(payload).map_err(bad);
         }
         if schema == 0 || schema > Self::SCHEMA {
             return Err(CodecError::UnknownSchema { kind: Self::KIND, schema, newest: Self::SCHEMA });
@@ -71,7 +71,7 @@ pub trait Payload: Serialize + DeserializeOwned {
         let tree = (schema..Self::SCHEMA).try_fold(tree, |tree, schema| Self::upcast(schema, tree))?;
         let mut newest = Vec::new();
         rmpv::encode::write_value(&mut newest, &tree).map_err(|source| bad(source.to_string()))?;
-        from_slice(&newest).map_err(bad)
+        unpack(&newest).map_err(bad)
     }
 }
 
@@ -86,7 +86,7 @@ pub(crate) fn pack(value: &impl Serialize) -> Result<Vec<u8>, rmp_serde::encode:
 const TRAILING: &str = "there are octets after its end";
 
 /// Decodes a value that takes the whole of a slice: a payload with something behind it would be read as another one.
-fn from_slice<T: DeserializeOwned>(octets: &[u8]) -> Result<T, String> {
+pub(crate) fn unpack<T: DeserializeOwned>(octets: &[u8]) -> Result<T, String> {
     let mut decoder = rmp_serde::Deserializer::from_read_ref(octets);
     let value = T::deserialize(&mut decoder).map_err(|source| source.to_string())?;
     // At the end there is no first octet of another value.

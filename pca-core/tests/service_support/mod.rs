@@ -272,6 +272,7 @@ fn service(
         authorizer: Arc::new(OneAdministrator),
         journal: Arc::default(),
         recorder,
+        snapshots: None,
     })
 }
 
