@@ -101,4 +101,4 @@ fn sound(quota: &Quota, stream: &StreamId, revision: Revision) -> Result<(), Sna
 
 #[cfg(test)]
 #[path = "snapshot_tests.rs"]
-mod tests;
+pub(crate) mod tests;

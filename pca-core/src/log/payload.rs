@@ -89,7 +89,9 @@ const TRAILING: &str = "there are octets after its end";
 pub(crate) fn unpack<T: DeserializeOwned>(octets: &[u8]) -> Result<T, String> {
     let mut decoder = rmp_serde::Deserializer::from_read_ref(octets);
     let value = T::deserialize(&mut decoder).map_err(|source| source.to_string())?;
-    // At the end there is no first octet of another value.
+    // At the end there is no first octet of another value. An array or map is not looked into: it could be empty behind
+    // its own first octet, which would look the same.
+    decoder.set_max_depth(1);
     match IgnoredAny::deserialize(&mut decoder) {
         Err(rmp_serde::decode::Error::InvalidMarkerRead(_)) => Ok(value),
         _ => Err(TRAILING.into()),
@@ -220,7 +222,7 @@ mod tests {
         rmpv::encode::write_value(&mut oldest, &Tree::Map(vec![("name".into(), "Ada".into())])).unwrap();
         for (schema, payload) in [(1, oldest), (3, newest)] {
             assert!(Renamed::from_payload(schema, &payload).is_ok());
-            for behind in [&b"\xc0"[..], b"\x00\x00", b"\xda", b"\xc1"] {
+            for behind in [&b"\xc0"[..], b"\x00\x00", b"\xda", b"\xc1", b"\x81", b"\x91", b"\xdc\x00\x01", b"\xc7"] {
                 let longer = [payload.as_slice(), behind].concat();
                 assert!(matches!(Renamed::from_payload(schema, &longer), Err(CodecError::Decode { .. })), "{behind:?}");
             }

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::domain::State;
 use crate::domain::snapshot::{self, Anchor};
-use crate::log::{Position, Revision, StreamId, StreamSlice, StreamsRead, World};
+use crate::log::{Position, Revision, StoreError, StreamId, StreamSlice, StreamsRead, World};
 use crate::ports::{EventStore, Snapshot, SnapshotKey, SnapshotStore};
 
 use super::{Error, Inner, Pca};
@@ -18,6 +18,9 @@ use super::{Error, Inner, Pca};
 /// After how many events of a stream it is kept anew, unless told otherwise: reading as many takes some tens of
 /// milliseconds, and keeping a state less than one.
 const EVERY: u64 = 4096;
+
+/// How much of the log is looked through at once for the events of one stream: some 30 MB of commits at most.
+const WINDOW: u64 = 16_384;
 
 /// By how many events a stream must have moved for [`Pca::save_snapshots`] to keep it: fewer are read as fast.
 const WORTH_SAVING: u64 = 256;
@@ -80,19 +83,10 @@ struct Due {
 
 /// A snapshot that was found, before the log was asked whether it fits.
 struct Candidate {
-    stream: StreamId,
+    key: SnapshotKey,
     revision: Revision,
     anchor: Anchor,
     state: State,
-}
-
-impl Candidate {
-    /// Whether the log, read from before the anchor on, has it.
-    fn fits(&self, read: &StreamsRead) -> bool {
-        let slice = read.streams.iter().find(|slice| slice.stream == self.stream);
-        let first = slice.and_then(|slice| slice.events.first());
-        first.is_some_and(|first| first.revision == self.revision && Anchor::of(first) == self.anchor)
-    }
 }
 
 impl Shelf {
@@ -136,30 +130,14 @@ impl Shelf {
                 return None;
             }
         };
-        match snapshot::decode(stream, found.revision, &found.state) {
-            Ok((anchor, state)) => Some(Candidate { stream: stream.clone(), revision: found.revision, anchor, state }),
+        let revision = found.revision;
+        match snapshot::decode(stream, revision, &found.state) {
+            Ok((anchor, state)) => Some(Candidate { key, revision, anchor, state }),
             Err(fault) => {
-                tracing::warn!(%stream, revision = %found.revision, %fault, "a snapshot is of no use: the stream is read whole");
+                tracing::warn!(%stream, %revision, %fault, "a snapshot is of no use: the stream is read whole");
                 self.forget(&key).await;
                 None
             }
-        }
-    }
-
-    /// Takes what the log says of a snapshot: one that fits is the state to go on from, another one is forgotten.
-    async fn judge(&self, candidate: Candidate, read: &StreamsRead, world: &mut World<State>) {
-        let Candidate { stream, revision, .. } = &candidate;
-        if candidate.fits(read) {
-            self.streams().entry(stream.clone()).or_default().revision = *revision;
-            world.insert(candidate.stream, candidate.revision, candidate.state);
-            return;
-        }
-        tracing::warn!(
-            %stream, %revision, position = %candidate.anchor.position,
-            "a snapshot was made of another log, or of more of this one than is left: the stream is read whole"
-        );
-        if let Some(fold_version) = snapshot::fold_version(stream) {
-            self.forget(&SnapshotKey { stream: stream.clone(), fold_version }).await;
         }
     }
 
@@ -187,7 +165,7 @@ impl Shelf {
     async fn save(&self, store: &dyn EventStore, stream: &StreamId, due: &Due) {
         let (Some(snapshots), Some(fold_version)) = (&self.snapshots, snapshot::fold_version(stream)) else { return };
         let revision = due.revision;
-        let kept = match anchor(store, stream, due).await {
+        let kept = match anchor(store, stream, revision, due.at).await {
             Ok(Some(anchor)) => snapshot::encode(stream, revision, anchor, &due.state),
             Ok(None) => return tracing::warn!(%stream, %revision, "a state that the log does not have is not kept"),
             Err(error) => return tracing::warn!(%stream, %revision, %error, "a snapshot is not kept"),
@@ -219,50 +197,72 @@ impl Shelf {
     }
 }
 
-/// The event that a state was folded up to, from the log: what is not durable has none.
-async fn anchor(store: &dyn EventStore, stream: &StreamId, due: &Due) -> Result<Option<Anchor>, Error> {
-    let read = store.read(&[(stream.clone(), before(due.revision))], due.at).await?;
+/// The event that a state was folded up to, from the log as of a position: what is not durable has none.
+async fn anchor(
+    store: &dyn EventStore,
+    stream: &StreamId,
+    revision: Revision,
+    at: Position,
+) -> Result<Option<Anchor>, StoreError> {
+    let before = Revision::new(revision.get().saturating_sub(1));
+    let read = store.read(&[(stream.clone(), before)], at).await?;
     let first = read.streams.first().and_then(|slice| slice.events.first());
-    Ok(first.filter(|first| first.revision == due.revision).map(Anchor::of))
-}
-
-fn before(revision: Revision) -> Revision {
-    Revision::new(revision.get().saturating_sub(1))
+    Ok(first.filter(|first| first.revision == revision).map(Anchor::of))
 }
 
 impl Inner {
     /// Puts what is known of some streams into a world, from earlier commands or from snapshots, and reads what came
     /// after that, all as of one position. What was read is still to be applied.
     pub(super) async fn read_on(&self, world: &mut World<State>, streams: &[StreamId]) -> Result<StreamsRead, Error> {
-        let mut candidates = Vec::new();
         let mut wanted = Vec::with_capacity(streams.len());
         for stream in streams {
-            let mut after = Revision::ZERO;
-            if let Some((revision, fold)) = self.known(stream) {
-                after = revision;
-                world.insert(stream.clone(), revision, fold);
-            } else if let Some(candidate) = self.shelf.recall(stream).await {
-                // From before the anchor on, so that the log shows whether it has it.
-                after = before(candidate.revision);
-                candidates.push(candidate);
-            }
+            let after = match self.known(stream) {
+                Some((revision, fold)) => {
+                    world.insert(stream.clone(), revision, fold);
+                    revision
+                }
+                None if snapshot::fold_version(stream).is_some() => self.begin_long(world, stream).await?,
+                None => Revision::ZERO,
+            };
             wanted.push((stream.clone(), after));
         }
-        let mut read = self.store.read(&wanted, Position::MAX).await?;
-        let misfits: Vec<StreamId> =
-            candidates.iter().filter(|one| !one.fits(&read)).map(|one| one.stream.clone()).collect();
-        for candidate in candidates {
-            self.shelf.judge(candidate, &read, world).await;
+        Ok(self.store.read(&wanted, Position::MAX).await?)
+    }
+
+    /// Folds a stream that may be long almost up to its end, from a snapshot on if one fits, and a window at a time: all
+    /// events of a CA that has issued millions of certificates would not fit into memory. Gives the revision.
+    async fn begin_long(&self, world: &mut World<State>, stream: &StreamId) -> Result<Revision, Error> {
+        let (mut at, mut revision) = (Position::ZERO, Revision::ZERO);
+        if let Some(candidate) = self.recall(stream).await? {
+            (at, revision) = (candidate.anchor.position, candidate.revision);
+            world.insert(stream.clone(), revision, candidate.state);
         }
-        if !misfits.is_empty() {
-            for (stream, after) in &mut wanted {
-                if misfits.contains(stream) {
-                    *after = Revision::ZERO;
-                }
+        let head = self.store.head().await?.position;
+        while at.plus(WINDOW) < head {
+            at = at.plus(WINDOW);
+            let read = self.store.read(&[(stream.clone(), revision)], at).await?;
+            for slice in &read.streams {
+                world.apply(slice)?;
+                revision = slice.revision;
             }
-            read = self.store.read(&wanted, Position::MAX).await?;
         }
-        Ok(read)
+        Ok(revision)
+    }
+
+    /// The snapshot of a stream, if the log has the event that it was made up to; another one is forgotten.
+    async fn recall(&self, stream: &StreamId) -> Result<Option<Candidate>, Error> {
+        let Some(candidate) = self.shelf.recall(stream).await else { return Ok(None) };
+        let (revision, position) = (candidate.revision, candidate.anchor.position);
+        if anchor(&*self.store, stream, revision, position).await? == Some(candidate.anchor) {
+            self.shelf.streams().entry(stream.clone()).or_default().revision = revision;
+            return Ok(Some(candidate));
+        }
+        tracing::warn!(
+            %stream, %revision, %position,
+            "a snapshot was made of another log, or of more of this one than is left: the stream is read whole"
+        );
+        self.shelf.forget(&candidate.key).await;
+        Ok(None)
     }
 
     /// Keeps a stream's fold for later commands, and offers it to be kept beside the log.
