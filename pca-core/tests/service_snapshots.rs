@@ -193,7 +193,6 @@ fn the_first_certificate_after_many_is_as_cheap_as_ever() {
         let ((with, _), _) = first(Some(Snapshots::new(store).every(EVERY)));
         assert!(with < 40, "{with}");
     }
-    site.check();
 }
 
 /// The table of docs/architecture.md, *What a command reads*: nothing but what counts certificates grows with them.
@@ -225,9 +224,13 @@ fn commands_about_one_certificate_read_a_handful_of_events() {
         ("assign", 120, Box::new(|pca| drop(pca.execute(AssignQuota { ca: oa.clone(), units: 1 }, &by()).unwrap()))),
         ("show", 0, Box::new(show)),
         ("download", 0, Box::new(|pca| drop(pollster::block_on(pca.unblocked().download(&download, &by())).unwrap()))),
-        ("hold", 0, Box::new(move |pca| {
-            drop(pca.execute(revoke(RevocationReason::CertificateHold), &by()).unwrap());
-        })),
+        (
+            "hold",
+            0,
+            Box::new(move |pca| {
+                drop(pca.execute(revoke(RevocationReason::CertificateHold), &by()).unwrap());
+            }),
+        ),
         ("revoke", 0, Box::new(move |pca| drop(pca.execute(revoke(RevocationReason::Superseded), &by()).unwrap()))),
         ("remove", 0, Box::new(move |pca| drop(pca.execute(RemoveCertificate { id }, &by()).unwrap()))),
         ("crl", 0, Box::new(|pca| drop(pollster::block_on(pca.unblocked().publish_crl(oa, &by())).unwrap()))),

@@ -297,3 +297,42 @@ impl Pca {
         self.inner.save_due().await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use async_trait::async_trait;
+
+    use super::*;
+
+    /// Keeps nothing, and notes what it is to forget.
+    #[derive(Clone, Default)]
+    struct Noting(Arc<Mutex<Vec<u32>>>);
+
+    #[async_trait]
+    impl SnapshotStore for Noting {
+        async fn load(&self, _: &SnapshotKey) -> Result<Option<Snapshot>, StoreError> {
+            Ok(None)
+        }
+
+        async fn save(&self, _: &SnapshotKey, _: Snapshot) -> Result<(), StoreError> {
+            Ok(())
+        }
+
+        async fn forget(&self, key: &SnapshotKey) -> Result<(), StoreError> {
+            self.0.lock().unwrap().push(key.fold_version);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_older_folds_have_left_is_forgotten() {
+        let noting = Noting::default();
+        let shelf = Shelf::new(Some(Snapshots::new(noting.clone())));
+        let stream = StreamId::parse("quota/a").unwrap();
+        pollster::block_on(shelf.forget_older(&SnapshotKey { stream: stream.clone(), fold_version: 1 }));
+        assert_eq!(*noting.0.lock().unwrap(), []);
+        pollster::block_on(shelf.forget_older(&SnapshotKey { stream, fold_version: 4 }));
+        assert_eq!(*noting.0.lock().unwrap(), [1, 2, 3]);
+    }
+}
