@@ -20,9 +20,9 @@ use pca_core::domain::{CaId, Event};
 use pca_core::keys::{Algorithm, KeyId, PrivateKey, software};
 use pca_core::log::{Commit, CommitId, EventData as _, Metadata, RequestDigest, Revision, StreamId, Timestamp};
 use pca_core::ports::{Clock, Entropy, EntropyError, EventStore, KeyStore};
-use pca_core::service::{Call, Parts, Pca};
+use pca_core::service::{Call, Parts, Pca, Snapshots};
 use pca_core::x509::VerifiedCsr;
-use pca_store_file::{FileEventStore, FileKeyStore, FileKeyStoreOptions, Options};
+use pca_store_file::{FileEventStore, FileKeyStore, FileKeyStoreOptions, FileSnapshotStore, Options};
 
 /// As in the binary `pca` (docs/decisions/0017-allocator.md).
 #[global_allocator]
@@ -148,9 +148,21 @@ pub fn platform(directory: &Path, algorithm: Algorithm) -> (Pca, CaId) {
     let passphrase = "a passphrase for benches".to_owned().into();
     let keys = FileKeyStore::create(&directory.join("keys"), passphrase, FileKeyStoreOptions::default()).unwrap();
     tell(&story, &store, &keys);
-    let pca = Pca::new(Parts::new(store, keys, WallClock, SystemEntropy));
+    let pca = Pca::new(Parts::new(store, keys, WallClock, SystemEntropy).with_snapshots(snapshots(directory)));
     issue_one(&pca, request(&ca, &verified_csr(algorithm), 0));
     (pca, ca)
+}
+
+fn snapshots(directory: &Path) -> Snapshots {
+    Snapshots::new(FileSnapshotStore::new(directory.join("log").join("snapshots")))
+}
+
+/// The same platform, opened again.
+pub fn reopened(directory: &Path) -> Pca {
+    let store = FileEventStore::open(directory.join("log"), Options::default()).unwrap();
+    let passphrase = "a passphrase for benches".to_owned().into();
+    let keys = FileKeyStore::open(&directory.join("keys"), passphrase, FileKeyStoreOptions::default()).unwrap();
+    Pca::new(Parts::new(store, keys, WallClock, SystemEntropy).with_snapshots(snapshots(directory)))
 }
 
 pub fn request(ca: &CaId, csr: &VerifiedCsr, number: usize) -> IssueCertificate {

@@ -8,8 +8,8 @@ use pca_core::domain::{Command, Refusal};
 use pca_core::keys::KeyError;
 use pca_core::log::{Position, StoreError, Timestamp};
 use pca_core::ports::{Clock, EventStore, KeyStore};
-use pca_core::service::{Call, Done, OneAdministrator, Parts, Pca};
-use pca_store_file::{FileEventStore, FileKeyStore, FileKeyStoreOptions, Options};
+use pca_core::service::{Call, Done, OneAdministrator, Parts, Pca, Snapshots};
+use pca_store_file::{FileEventStore, FileKeyStore, FileKeyStoreOptions, FileSnapshotStore, Options};
 use pca_system::{OsEntropy, SystemClock};
 use secrecy::SecretString;
 
@@ -22,6 +22,9 @@ use crate::{person, secret};
 /// How long a command waits for another process to finish with the directory.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Where snapshots lie, below the log. They are a cache: whoever finds them gone or damaged reads the log instead.
+const SNAPSHOTS: &str = "snapshots";
+
 /// An opened directory.
 pub struct Shop {
     /// The service.
@@ -30,6 +33,8 @@ pub struct Shop {
     pub log: Arc<FileEventStore>,
     /// The keys, where the passphrase was given.
     pub keys: Option<Arc<FileKeyStore>>,
+    /// Folded state that is kept beside the log.
+    snapshots: Option<Snapshots>,
     /// Who calls, and why.
     pub call: Call,
     /// The same without the idempotency key, for what follows a command.
@@ -41,18 +46,24 @@ pub struct Shop {
 impl Shop {
     /// Opens the log for questions: without lock or passphrase, healing nothing, perhaps as of an earlier point.
     pub async fn asking(global: &Global) -> Result<Self, Failure> {
-        let log = Arc::new(FileEventStore::open_read_only(existing(global)?, Options::default())?);
+        let directory = existing(global)?;
+        let log = Arc::new(FileEventStore::open_read_only(&directory, Options::default())?);
         let store = Earlier::of(Arc::clone(&log), limit(global, &log).await?).await?;
         let head = store.head().await?;
-        let base = assemble(Arc::new(store), Arc::new(NoKeys), Arc::new(SystemClock));
+        // What was folded later is of no use to one who asks of an earlier log.
+        let snapshots = match global.as_of {
+            None => Some(Snapshots::new(FileSnapshotStore::read_only(directory.join(SNAPSHOTS)))),
+            Some(_) => None,
+        };
+        let base = assemble(Arc::new(store), Arc::new(NoKeys), Arc::new(SystemClock), None);
         let now = match (global.now, global.as_of) {
             (Some(Time(now)), _) | (None, Some(AsOf::Time(now))) => now.max(head.time),
             (None, Some(AsOf::Position(_))) => head.time,
             (None, None) if is_rehearsal(&base).await? => head.time,
             (None, None) => SystemClock.now().max(head.time),
         };
-        let pca = assemble(Arc::clone(base.store()), Arc::new(NoKeys), Arc::new(FixedClock(now)));
-        Ok(Self { pca, log, keys: None, call: call(global).at(now), after: unkeyed(global).at(now), now })
+        let pca = assemble(Arc::clone(base.store()), Arc::new(NoKeys), Arc::new(FixedClock(now)), snapshots.clone());
+        Ok(Self { pca, log, keys: None, snapshots, call: call(global).at(now), after: unkeyed(global).at(now), now })
     }
 
     /// Opens log and keys for a question that needs both. While the keys are held, no other process is at work.
@@ -61,7 +72,7 @@ impl Shop {
         let keys = Arc::new(keys(global, secret::needed(global)?)?);
         let shop = Self::asking(global).await?;
         let clock = Arc::new(FixedClock(shop.now));
-        let pca = assemble(Arc::clone(shop.pca.store()), keys.clone(), clock);
+        let pca = assemble(Arc::clone(shop.pca.store()), keys.clone(), clock, shop.snapshots.clone());
         Ok(Self { pca, keys: Some(keys), ..shop })
     }
 
@@ -94,7 +105,8 @@ impl Shop {
 
     async fn of(global: &Global, log: FileEventStore, keys: FileKeyStore) -> Result<Self, Failure> {
         let (log, keys) = (Arc::new(log), Arc::new(keys));
-        let pca = assemble(log.clone(), keys.clone(), Arc::new(SystemClock));
+        let snapshots = Some(Snapshots::new(FileSnapshotStore::new(global.dir.join("log").join(SNAPSHOTS))));
+        let pca = assemble(log.clone(), keys.clone(), Arc::new(SystemClock), snapshots.clone());
         let (mut call, mut after) = (call(global), unkeyed(global));
         // A rehearsal log never goes by the machine's clock: without --now its time stands still.
         if global.now.is_none() && is_rehearsal(&pca).await? {
@@ -102,7 +114,7 @@ impl Shop {
             (call, after) = (call.at(standing), after.at(standing));
         }
         let now = global.now.map_or_else(|| SystemClock.now(), |Time(now)| now);
-        Ok(Self { pca, log, keys: Some(keys), call, after, now })
+        Ok(Self { pca, log, keys: Some(keys), snapshots, call, after, now })
     }
 
     /// What a crash, or the command before, has left is finished; what cannot be is told and tried again by the next command.
@@ -117,9 +129,10 @@ impl Shop {
         }
     }
 
-    /// Seals the log, so that others read all of it.
+    /// Keeps what was folded for the next command, and seals the log, so that others read all of it.
     pub async fn close(self) -> Result<(), Failure> {
         let Self { pca, log, keys, .. } = self;
+        pca.save_snapshots().await;
         drop((pca, keys));
         Ok(log.close().await?)
     }
@@ -168,7 +181,12 @@ pub fn told<A>(done: Done<A>) -> A {
     done.answer
 }
 
-fn assemble(store: Arc<dyn EventStore>, keys: Arc<dyn KeyStore>, clock: Arc<dyn Clock>) -> Pca {
+fn assemble(
+    store: Arc<dyn EventStore>,
+    keys: Arc<dyn KeyStore>,
+    clock: Arc<dyn Clock>,
+    snapshots: Option<Snapshots>,
+) -> Pca {
     Pca::new(Parts {
         store,
         keys,
@@ -177,6 +195,7 @@ fn assemble(store: Arc<dyn EventStore>, keys: Arc<dyn KeyStore>, clock: Arc<dyn 
         authorizer: Arc::new(OneAdministrator),
         journal: Arc::default(),
         recorder: None,
+        snapshots,
     })
 }
 
@@ -272,7 +291,8 @@ fn existing(global: &Global) -> Result<PathBuf, Failure> {
 
 /// Beside a log that is begun there are no keys yet: those of a log that is gone would be orphans, which a sweep destroys.
 async fn of_no_other_log(log: &std::path::Path, keys: &FileKeyStore) -> Result<(), Failure> {
-    let is_begun = std::fs::read_dir(log).is_ok_and(|mut entries| entries.next().is_some());
+    let is_of_log = |entry: std::io::Result<std::fs::DirEntry>| entry.is_ok_and(|entry| entry.file_name() != SNAPSHOTS);
+    let is_begun = std::fs::read_dir(log).is_ok_and(|mut entries| entries.any(is_of_log));
     let count = if is_begun { 0 } else { keys.list().await?.len() };
     if count == 0 {
         return Ok(());

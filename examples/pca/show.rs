@@ -1,6 +1,6 @@
 //! One thing in full.
 
-use pca_core::domain::{CaId, OrderId};
+use pca_core::domain::{CaId, OrderId, stream};
 use pca_core::log::Position;
 use pca_core::projection::{Inventory, Orders, QuotaLedger};
 use pca_core::x509::{CertificateId, to_pem};
@@ -21,7 +21,7 @@ pub async fn show(global: &Global, id: &str) -> Outcome {
         return show_certificate(&shop, &certificate).await;
     }
     if let Ok(order) = id.parse::<OrderId>() {
-        let orders: Orders = shop.pca.project(Position::MAX).await?;
+        let orders: Orders = shop.pca.project_streams(&[stream::order(&order)], Position::MAX).await?;
         return match orders.order(&order) {
             Some(entry) => Ok(told(view::order(entry), "")),
             None => Err(unknown("O2", format!("{order} was never placed"))),
@@ -58,25 +58,37 @@ async fn show_ca(shop: &Shop, id: &CaId) -> Outcome {
 }
 
 async fn show_certificate(shop: &Shop, id: &CertificateId) -> Outcome {
-    let inventory: Inventory = shop.pca.project(Position::MAX).await?;
-    if let Some(entry) = inventory.certificate(id) {
-        let mut json = view::certificate(entry, &inventory, shop.now);
-        let der = shop
-            .pca
-            .question(|desk, _| Ok(desk.certificate(id)?.issued().map(|issued| issued.certificate.clone())))
-            .await?;
-        let pem = der.map(|der| to_pem("CERTIFICATE", der.as_bytes()));
-        if let Value::Object(fields) = &mut json {
-            fields.insert("certificate_pem".into(), pem.clone().into());
-        }
-        return Ok(told(json, &pem.unwrap_or_default()));
+    let (issued, authority) = shop
+        .pca
+        .question(|desk, _| {
+            let certificate = desk.certificate(id)?;
+            let issued = certificate.issued().map(|issued| (issued.ca.clone(), issued.certificate.clone()));
+            let authority = match certificate.authority() {
+                // A CA's own certificate is shown as the CA, as long as it is in use.
+                Some(authority) => {
+                    let generation = desk.ca(&authority.ca)?.generation();
+                    generation.filter(|generation| generation.id == *id).map(|_| authority.ca.clone())
+                }
+                None => None,
+            };
+            Ok((issued, authority))
+        })
+        .await?;
+    if let Some(ca) = authority {
+        return show_ca(shop, &ca).await;
     }
-    // A CA's own certificate is shown as the CA.
-    let owner = inventory.cas().find(|ca| ca.generation().is_some_and(|generation| generation.id == *id));
-    match owner.and_then(|ca| ca.id()) {
-        Some(ca) => show_ca(shop, ca).await,
-        None => Err(unknown("I2", format!("nobody issued {id}"))),
+    let unissued = || unknown("I2", format!("nobody issued {id}"));
+    let (ca, der) = issued.ok_or_else(unissued)?;
+    // Its status is its own stream joined with its CA's: whatever else is in the log does not matter.
+    let streams = [stream::certificate(id), stream::ca(&ca)];
+    let inventory: Inventory = shop.pca.project_streams(&streams, Position::MAX).await?;
+    let entry = inventory.certificate(id).ok_or_else(unissued)?;
+    let mut json = view::certificate(entry, &inventory, shop.now);
+    let pem = to_pem("CERTIFICATE", der.as_bytes());
+    if let Value::Object(fields) = &mut json {
+        fields.insert("certificate_pem".into(), pem.clone().into());
     }
+    Ok(told(json, &pem))
 }
 
 fn unknown(rule: &'static str, message: String) -> Failure {

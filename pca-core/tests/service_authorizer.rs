@@ -66,6 +66,7 @@ fn service(site: &Site, officer: &Arc<Officer>) -> blocking::Pca {
         authorizer: Arc::<Officer>::clone(officer),
         journal: Arc::<RefusalJournal>::default(),
         recorder: None,
+        snapshots: None,
     }))
 }
 

@@ -59,6 +59,7 @@ fn open(directory: &Path, round: u64) -> Opened {
         authorizer: Arc::new(OneAdministrator),
         journal: Arc::default(),
         recorder: None,
+        snapshots: None,
     });
     Opened { store, keys, pca: blocking::Pca::new(pca) }
 }

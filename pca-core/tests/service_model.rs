@@ -26,8 +26,9 @@ use pca_core::domain::{CaId, Command, OrderId};
 use pca_core::keys::{Algorithm, Family};
 use pca_core::log::{Digest, Position, Timestamp, Verifier};
 use pca_core::projection::DomainVerifier;
-use pca_core::service::{Call, Error, blocking};
+use pca_core::service::{Call, Error, Snapshots, blocking};
 use pca_core::x509::{CertificateId, CommonName, RevocationReason, SubjectFields, VerifiedCsr, assemble, csr_tbs};
+use pca_store_memory::MemorySnapshotStore;
 use proptest::prelude::*;
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};
 use service_support::{Kind, Site, enable, rounds, server};
@@ -118,7 +119,9 @@ impl ReferenceStateMachine for Model {
 /// The service, with what the model's numbers stand for.
 struct Subject {
     site: Site,
-    /// Two services on one log take turns.
+    /// What the first of the services keeps, whenever a stream has moved twice.
+    snapshots: Snapshots,
+    /// Two services on one log take turns; the first begins anew with each step, from snapshots.
     services: [blocking::Pca; 2],
     cas: Vec<CaId>,
     orders: Vec<OrderId>,
@@ -135,10 +138,11 @@ impl Subject {
         policy.verify_after_signing = VerifyAfterSigning::Nothing;
         let name = None;
         site.run(pca_core::domain::enterprise::FoundEnterprise { name, rehearsal: false, policy });
-        let services = [site.another(), site.another()];
+        let snapshots = Snapshots::new(MemorySnapshotStore::new()).every(2);
+        let services = [site.remembering(snapshots.clone()), site.another()];
         let (log, domain) = (Verifier::default(), DomainVerifier::without_signatures());
         let (cas, orders, certificates) = Default::default();
-        Self { site, services, cas, orders, certificates, log, domain, calls: 0 }
+        Self { site, snapshots, services, cas, orders, certificates, log, domain, calls: 0 }
     }
 
     fn ca(&self, number: usize) -> CaId {
@@ -283,6 +287,7 @@ impl Subject {
             assert_eq!(self.domain.follow(&recorded), []);
             assert_eq!(self.domain.finish(), Ok(()));
         }
+        let fresh = self.site.remembering(self.snapshots.clone());
         let question = |desk: &pca_core::domain::Desk<'_>, now: Timestamp| {
             let mut cas = Vec::new();
             for id in &self.cas {
@@ -300,7 +305,7 @@ impl Subject {
             }
             Ok((cas, statuses))
         };
-        let (cas, statuses) = pollster::block_on(self.site.pca.unblocked().question(question)).unwrap();
+        let (cas, statuses) = pollster::block_on(fresh.unblocked().question(question)).unwrap();
         assert_eq!((cas.len(), statuses.len()), (model.cas.len(), model.certificates.len()));
         for (index, (state, available, term_ends)) in cas.into_iter().enumerate() {
             let ca = &model.cas[index];
@@ -344,6 +349,7 @@ fn csr() -> KeySource {
 }
 
 fn step(mut subject: Subject, model: &Model, (step, second): (Step, bool)) -> Subject {
+    subject.services[0] = subject.site.remembering(subject.snapshots.clone());
     let before = pollster::block_on(subject.site.store.head()).unwrap().position;
     match subject.take_step(&step, second) {
         Ok(()) => assert!(model.broken.is_empty(), "{step:?} should be refused by {:?}", model.broken),

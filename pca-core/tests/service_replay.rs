@@ -13,11 +13,11 @@ use pca_core::domain::certificate::{IssueAtomically, ReleaseHold, RemoveCertific
 use pca_core::domain::event::{CertificateIssued, Event, Money};
 use pca_core::domain::order::{BuyIntermediate, BuyQuota, RequestRefund, ReturnRefund, ServiceTerm};
 use pca_core::domain::quota::AssignQuota;
-use pca_core::domain::{Desk, Halt, Need, State};
+use pca_core::domain::{Desk, Halt, Need, State, stream};
 use pca_core::log::{
     Commit, EncodedEvent, EventData as _, Head, Metadata, Position, Recorded, Revision, Timestamp, Verifier, World,
 };
-use pca_core::projection::{DomainFault, DomainVerifier};
+use pca_core::projection::{CertificateFilter, DomainFault, DomainVerifier, Inventory, Orders};
 use pca_core::service::{DecisionRecord, Recorder};
 use pca_core::x509::RevocationReason;
 use service_support::{Kind, Site, by, check, server};
@@ -80,6 +80,35 @@ fn history(kind: Kind) -> (Site, Vec<DecisionRecord>) {
     site.check();
     let records = kept.0.lock().unwrap().clone();
     (site, records)
+}
+
+/// A question about one thing is answered from its own streams as it is from the whole log, at every position.
+#[test]
+fn one_certificate_or_order_is_told_from_its_own_streams() {
+    let (site, _) = history(Kind::Memory);
+    let pca = site.pca.unblocked();
+    let ends: Vec<Position> = site.log().iter().map(|recorded| recorded.seal().last()).collect();
+    let (mut seen, mut statuses) = (0, std::collections::BTreeSet::new());
+    for until in ends.into_iter().step_by(3).chain([Position::MAX]) {
+        let inventory: Inventory = pollster::block_on(pca.project(until)).unwrap();
+        let orders: Orders = pollster::block_on(pca.project(until)).unwrap();
+        let now = inventory.time();
+        for entry in inventory.certificates(&CertificateFilter::default(), now) {
+            let streams = [stream::certificate(&entry.id), stream::ca(&entry.ca)];
+            let few: Inventory = pollster::block_on(pca.project_streams(&streams, until)).unwrap();
+            assert_eq!(few.certificate(&entry.id), Some(entry));
+            assert_eq!(few.status(entry, now), inventory.status(entry, now));
+            assert_eq!(few.end_of(entry).map(|end| end.at), inventory.end_of(entry).map(|end| end.at));
+            statuses.insert(inventory.status(entry, now));
+            seen += 1;
+        }
+        for entry in orders.entries() {
+            let streams = [stream::order(&entry.order)];
+            let few: Orders = pollster::block_on(pca.project_streams(&streams, until)).unwrap();
+            assert_eq!(few.order(&entry.order), Some(entry));
+        }
+    }
+    assert!(seen > 100 && statuses.len() >= 4, "{seen} {statuses:?}");
 }
 
 /// Decides again, on nothing but what the log said before.

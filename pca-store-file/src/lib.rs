@@ -3,9 +3,10 @@
 //! - [`FileEventStore`] keeps the log: commits are durable when they are answered, many callers share one sync, and
 //!   damage is found when opening and on every read. `docs/log-format.md` describes the files.
 //! - [`FileKeyStore`] keeps keys, encrypted under a passphrase. `docs/key-files.md` describes the files.
+//! - [`FileSnapshotStore`] keeps snapshots of folded state: a cache, in a directory beside or below the log's.
 //!
-//! Both want a directory of their own, on a local disk, for one process at a time; others may read the log meanwhile
-//! ([`FileEventStore::open_read_only`]). Neither needs a runtime; each has threads of its own for writing, and the key
+//! Log and keys want a directory of their own, on a local disk, for one process at a time; others may read the log meanwhile
+//! ([`FileEventStore::open_read_only`]). None needs a runtime; log and keys have threads of their own for writing, and the key
 //! store for signing. The key store makes its directory private; that of the log gets the mode that the process's umask
 //! gives, so put it into a private one.
 //!
@@ -30,6 +31,8 @@
 
 pub mod keys;
 mod log;
+mod snapshots;
 
 pub use keys::{FileKeyStore, FileKeyStoreOptions, KeyCheck};
 pub use log::{FileEventStore, Options};
+pub use snapshots::FileSnapshotStore;

@@ -3,10 +3,10 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use pca_core::ports::EventStore;
-use pca_store_file::{FileEventStore, Options};
+use pca_core::ports::{EventStore, SnapshotStore};
+use pca_store_file::{FileEventStore, FileSnapshotStore, Options};
 use pca_store_testkit::event_store::Harness;
-use pca_store_testkit::event_store_conformance;
+use pca_store_testkit::{event_store_conformance, snapshot_store, snapshot_store_conformance};
 use tempfile::TempDir;
 
 /// Makes each log in a directory of its own, and keeps the directories until it is dropped.
@@ -51,4 +51,23 @@ mod tiny {
             .group(600)
             .beacon(Some(Duration::from_micros(50)))
     ));
+}
+
+impl snapshot_store::Harness for Directories {
+    fn create(&self) -> Arc<dyn SnapshotStore> {
+        let directory = tempfile::tempdir().unwrap_or_else(|error| unreachable!("a directory for a test: {error}"));
+        let store = FileSnapshotStore::new(directory.path().join("snapshots"));
+        self.made.lock().unwrap_or_else(PoisonError::into_inner).push(directory);
+        Arc::new(store)
+    }
+
+    fn reopen(&self) -> Option<Arc<dyn SnapshotStore>> {
+        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(Arc::new(FileSnapshotStore::new(made.last()?.path().join("snapshots"))))
+    }
+}
+
+mod snapshots {
+    use super::*;
+    snapshot_store_conformance!(Directories::new(Options::default()));
 }

@@ -14,6 +14,7 @@ pub mod quota;
 pub mod refusal;
 mod roll;
 mod scope;
+pub(crate) mod snapshot;
 mod state;
 pub mod stream;
 pub mod testing;

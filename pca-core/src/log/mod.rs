@@ -28,8 +28,8 @@ pub use name::{
     short_id,
 };
 pub(crate) use name::{write_base32, write_hex};
-pub(crate) use payload::pack;
 pub use payload::{CodecError, EventData, Payload, Tree};
+pub(crate) use payload::{pack, unpack};
 pub use seal::{Head, Receipt, Recorded, RecordedError, Seal, StreamEvent, StreamSlice, StreamsRead};
 pub(crate) use stream::StreamName;
 pub use stream::{StreamId, StreamIdError};

@@ -58,7 +58,7 @@ pub trait Payload: Serialize + DeserializeOwned {
     fn from_payload(schema: u16, payload: &[u8]) -> Result<Self, CodecError> {
         let bad = |detail: String| CodecError::Decode { kind: Self::KIND, schema, detail };
         if schema == Self::SCHEMA {
-            return from_slice(payload).map_err(bad);
+            return unpack(payload).map_err(bad);
         }
         if schema == 0 || schema > Self::SCHEMA {
             return Err(CodecError::UnknownSchema { kind: Self::KIND, schema, newest: Self::SCHEMA });
@@ -71,7 +71,7 @@ pub trait Payload: Serialize + DeserializeOwned {
         let tree = (schema..Self::SCHEMA).try_fold(tree, |tree, schema| Self::upcast(schema, tree))?;
         let mut newest = Vec::new();
         rmpv::encode::write_value(&mut newest, &tree).map_err(|source| bad(source.to_string()))?;
-        from_slice(&newest).map_err(bad)
+        unpack(&newest).map_err(bad)
     }
 }
 
@@ -86,10 +86,12 @@ pub(crate) fn pack(value: &impl Serialize) -> Result<Vec<u8>, rmp_serde::encode:
 const TRAILING: &str = "there are octets after its end";
 
 /// Decodes a value that takes the whole of a slice: a payload with something behind it would be read as another one.
-fn from_slice<T: DeserializeOwned>(octets: &[u8]) -> Result<T, String> {
+pub(crate) fn unpack<T: DeserializeOwned>(octets: &[u8]) -> Result<T, String> {
     let mut decoder = rmp_serde::Deserializer::from_read_ref(octets);
     let value = T::deserialize(&mut decoder).map_err(|source| source.to_string())?;
-    // At the end there is no first octet of another value.
+    // At the end there is no first octet of another value. An array or map is not looked into: it could be empty behind
+    // its own first octet, which would look the same.
+    decoder.set_max_depth(1);
     match IgnoredAny::deserialize(&mut decoder) {
         Err(rmp_serde::decode::Error::InvalidMarkerRead(_)) => Ok(value),
         _ => Err(TRAILING.into()),
@@ -220,7 +222,7 @@ mod tests {
         rmpv::encode::write_value(&mut oldest, &Tree::Map(vec![("name".into(), "Ada".into())])).unwrap();
         for (schema, payload) in [(1, oldest), (3, newest)] {
             assert!(Renamed::from_payload(schema, &payload).is_ok());
-            for behind in [&b"\xc0"[..], b"\x00\x00", b"\xda", b"\xc1"] {
+            for behind in [&b"\xc0"[..], b"\x00\x00", b"\xda", b"\xc1", b"\x81", b"\x91", b"\xdc\x00\x01", b"\xc7"] {
                 let longer = [payload.as_slice(), behind].concat();
                 assert!(matches!(Renamed::from_payload(schema, &longer), Err(CodecError::Decode { .. })), "{behind:?}");
             }

@@ -72,6 +72,11 @@ impl Pca {
         pollster::block_on(self.pca.execute(command, call))
     }
 
+    /// As [`super::Pca::save_snapshots`].
+    pub fn save_snapshots(&self) {
+        pollster::block_on(self.pca.save_snapshots());
+    }
+
     /// As [`super::Pca::preview`].
     ///
     /// # Errors

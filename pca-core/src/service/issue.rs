@@ -276,6 +276,7 @@ impl Pca {
     pub(super) async fn conclude(&self, reply: Reply, identity: &Identity) -> Result<Concluded, Error> {
         match reply {
             Reply::Landed { entry, events, receipt } => {
+                self.inner.save_due().await;
                 self.record(|| {
                     let Entry { request, context, evidence, .. } = &*entry;
                     DecisionRecord::of(request, context, evidence, &entry.signatures(), &events, receipt)
@@ -304,8 +305,14 @@ impl Pca {
         lanes.iter().find(|(ca, _)| stream::quota(ca) == *stream).map(|(_, lane)| Arc::clone(lane))
     }
 
+    /// Every lane.
+    pub(super) fn lanes(&self) -> Vec<Arc<Lane>> {
+        let lanes = self.inner.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        lanes.values().cloned().collect()
+    }
+
     fn new_lane(&self) -> Lane {
-        Lane::new(Arc::clone(&self.inner.store), Arc::clone(&self.inner.keys))
+        Lane::new(Arc::clone(&self.inner.store), Arc::clone(&self.inner.keys), Arc::clone(&self.inner.shelf))
     }
 
     /// The lane of the CA that a request goes to.

@@ -21,6 +21,7 @@ mod recorder;
 mod revocation;
 mod roll;
 mod session;
+mod snapshots;
 mod time;
 mod turn;
 
@@ -33,6 +34,7 @@ pub use preview::{Moved, Preview};
 pub use process::{Ended, Finished, Swept, SweptKey};
 pub use recorder::{DecisionRecord, Recorder};
 pub use revocation::SignedCrl;
+pub use snapshots::Snapshots;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -44,6 +46,7 @@ use crate::log::{CommitId, Metadata, Position, Receipt, Revision, StreamId, Time
 use crate::ports::{Clock, Entropy, EventStore, KeyStore};
 
 use lane::Lane;
+use snapshots::Shelf;
 use turn::Lines;
 
 /// A command that was carried out.
@@ -80,10 +83,12 @@ pub struct Parts {
     pub journal: Arc<RefusalJournal>,
     /// Keeps decisions, for tests.
     pub recorder: Option<Arc<dyn Recorder>>,
+    /// Keeps snapshots of long streams, so that a CA which has issued millions of certificates is ready at once.
+    pub snapshots: Option<Snapshots>,
 }
 
 impl Parts {
-    /// Parts with [`OneAdministrator`] and a journal of the default size.
+    /// Parts with [`OneAdministrator`], a journal of the default size, and no snapshots.
     #[must_use]
     pub fn new(store: impl EventStore, keys: impl KeyStore, clock: impl Clock, entropy: impl Entropy) -> Self {
         Self {
@@ -94,7 +99,15 @@ impl Parts {
             authorizer: Arc::new(OneAdministrator),
             journal: Arc::default(),
             recorder: None,
+            snapshots: None,
         }
+    }
+
+    /// With a place for snapshots. They are bound to the log: a store that was filled beside another one does no harm.
+    #[must_use]
+    pub fn with_snapshots(mut self, snapshots: Snapshots) -> Self {
+        self.snapshots = Some(snapshots);
+        self
     }
 }
 
@@ -110,6 +123,8 @@ pub(crate) struct Inner {
     views: Mutex<World<State>>,
     lanes: Mutex<HashMap<CaId, Arc<Lane>>>,
     lines: Lines,
+    /// Folds that are kept beside the log.
+    shelf: Arc<Shelf>,
 }
 
 impl core::fmt::Debug for Pca {
@@ -122,9 +137,10 @@ impl Pca {
     /// Puts the service together. Nothing is read yet; call [`resume`](Self::resume) to finish what a crash interrupted.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { store, keys, clock, entropy, authorizer, journal, recorder } = parts;
+        let Parts { store, keys, clock, entropy, authorizer, journal, recorder, snapshots } = parts;
         let (views, lanes, lines) = Default::default();
-        let inner = Inner { store, keys, clock, entropy, authorizer, journal, recorder, views, lanes, lines };
+        let shelf = Arc::new(Shelf::new(snapshots));
+        let inner = Inner { store, keys, clock, entropy, authorizer, journal, recorder, views, lanes, lines, shelf };
         Self { inner: Arc::new(inner) }
     }
 
@@ -167,6 +183,15 @@ impl Inner {
 
     fn known(&self, stream: &StreamId) -> Option<(Revision, Arc<State>)> {
         self.views.lock().unwrap_or_else(PoisonError::into_inner).share(stream)
+    }
+
+    /// Every fold that is kept for later commands.
+    fn kept_folds(&self) -> Vec<(StreamId, Revision, Arc<State>)> {
+        let views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
+        let streams = views.revisions().into_iter();
+        streams
+            .filter_map(|(stream, _)| views.share(&stream).map(|(revision, fold)| (stream, revision, fold)))
+            .collect()
     }
 
     /// Keeps a stream's fold for later commands, if it is newer than what is kept.

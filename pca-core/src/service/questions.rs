@@ -1,12 +1,13 @@
-//! Questions about the whole log: pulled from it, never stored (architecture, projections).
+//! Questions about the whole log, or about some streams of it: pulled from it, never stored (architecture, projections).
 
 use core::fmt;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_core::Stream;
 use futures_util::stream;
 
-use crate::log::{Position, Recorded};
+use crate::log::{Position, Recorded, Revision, StreamId};
 use crate::projection::Projection;
 
 use super::session::inconsistent;
@@ -81,6 +82,32 @@ impl Pca {
         let mut projection = P::default();
         let take = |recorded: &Recorded| projection.apply(recorded).map_err(|error| inconsistent(&error.to_string()));
         self.replay(Position::ZERO, until, take).await?;
+        Ok(projection)
+    }
+
+    /// Builds a projection from the commits of some streams only, as of one position: for a question about one thing, to
+    /// which the rest of the log does not matter. It is right about what those streams tell, and knows of all else only
+    /// what the same commits happen to say.
+    ///
+    /// A certificate's status takes its own stream and that of its CA; an order takes its own.
+    ///
+    /// # Errors
+    /// As [`project`](Self::project).
+    pub async fn project_streams<P>(&self, streams: &[StreamId], as_of: Position) -> Result<P, Error>
+    where
+        P: Projection + Send,
+        P::Error: fmt::Display,
+    {
+        let wanted: Vec<_> = streams.iter().map(|stream| (stream.clone(), Revision::ZERO)).collect();
+        let read = self.inner.store.read(&wanted, as_of).await?;
+        let events = read.streams.into_iter().flat_map(|slice| slice.events);
+        // A commit may stand in several of them, and several times in one.
+        let commits: BTreeMap<Position, Arc<Recorded>> =
+            events.map(|event| (event.recorded.seal().first, event.recorded)).collect();
+        let mut projection = P::default();
+        for recorded in commits.values() {
+            projection.apply(recorded).map_err(|error| inconsistent(&error.to_string()))?;
+        }
         Ok(projection)
     }
 }

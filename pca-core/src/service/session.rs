@@ -122,22 +122,15 @@ impl<'a> Session<'a> {
         known.map_or(Ok(()), |(_, roll)| enroll(Arc::make_mut(roll), slice))
     }
 
-    /// Loads streams, on top of what is known of them from earlier commands.
+    /// Loads streams, on top of what is known of them from earlier commands or snapshots.
     pub(super) async fn load(&mut self, streams: &[StreamId]) -> Result<(), Error> {
         self.consistent = self.world.is_empty();
-        let mut wanted = Vec::with_capacity(streams.len());
-        for stream in streams {
-            let known = self.inner.known(stream);
-            wanted.push((stream.clone(), known.as_ref().map_or(Revision::ZERO, |(revision, _)| *revision)));
-            if let Some((revision, fold)) = known {
-                self.world.insert(stream.clone(), revision, fold);
-            }
-        }
-        let read = self.inner.store.read(&wanted, Position::MAX).await?;
+        let read = self.inner.read_on(&mut self.world, streams).await?;
         for slice in &read.streams {
             self.apply(slice)?;
-            self.inner.learn(&self.world, &slice.stream);
+            self.inner.learn_read(&self.world, slice, read.at);
         }
+        self.inner.save_due().await;
         Ok(())
     }
 

@@ -22,7 +22,7 @@ use pca_core::keys::{Algorithm, Family, PrivateKey};
 use pca_core::log::{EventData as _, Position, Recorded, Verifier};
 use pca_core::ports::{EventStore, KeyStore};
 use pca_core::projection::DomainVerifier;
-use pca_core::service::{Call, Done, Error, OneAdministrator, Parts, Pca, Recorder, blocking};
+use pca_core::service::{Call, Done, Error, OneAdministrator, Parts, Pca, Recorder, Snapshots, blocking};
 use pca_core::x509::{
     CaCertificate, CommonName, ParsedCertificate, SerialNumber, SubjectFields, Validity, assemble, check_upload,
 };
@@ -130,6 +130,25 @@ impl Site {
     /// Another service over the same stores, as another process would have it.
     pub fn another(&self) -> blocking::Pca {
         blocking::Pca::new(service(&self.store, &self.keys, &self.clock, &self.entropy, None))
+    }
+
+    /// The same keys, at the same time, beside another log.
+    pub fn beside(&self, store: Arc<dyn EventStore>) -> Self {
+        let Self { kind, keys, clock, entropy, .. } = self;
+        let pca = blocking::Pca::new(service(&store, keys, clock, entropy, None));
+        let (keys, clock, entropy) = (Arc::clone(keys), clock.clone(), entropy.clone());
+        Self { kind: *kind, store, keys, clock, pca, entropy, directory: None }
+    }
+
+    /// Another service over the same stores, which keeps snapshots.
+    pub fn remembering(&self, snapshots: Snapshots) -> blocking::Pca {
+        self.remembering_over(Arc::clone(&self.store), snapshots)
+    }
+
+    /// The same over another log.
+    pub fn remembering_over(&self, store: Arc<dyn EventStore>, snapshots: Snapshots) -> blocking::Pca {
+        let parts = parts(&store, &self.keys, &self.clock, &self.entropy, None);
+        blocking::Pca::new(Pca::new(parts.with_snapshots(snapshots)))
     }
 
     /// Another service over the same log, at each of whose calls somebody else can come first, and the store that lets them.
@@ -264,7 +283,17 @@ fn service(
     entropy: &SeededEntropy,
     recorder: Option<Arc<dyn Recorder>>,
 ) -> Pca {
-    Pca::new(Parts {
+    Pca::new(parts(store, keys, clock, entropy, recorder))
+}
+
+fn parts(
+    store: &Arc<dyn EventStore>,
+    keys: &Arc<dyn KeyStore>,
+    clock: &FakeClock,
+    entropy: &SeededEntropy,
+    recorder: Option<Arc<dyn Recorder>>,
+) -> Parts {
+    Parts {
         store: Arc::clone(store),
         keys: Arc::clone(keys),
         clock: Arc::new(clock.clone()),
@@ -272,7 +301,8 @@ fn service(
         authorizer: Arc::new(OneAdministrator),
         journal: Arc::default(),
         recorder,
-    })
+        snapshots: None,
+    }
 }
 
 pub fn by() -> Call {

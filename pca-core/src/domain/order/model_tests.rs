@@ -526,5 +526,6 @@ proptest! {
         for step in &steps {
             model.take(step);
         }
+        crate::domain::snapshot::tests::agrees_at_every_revision(model.story.log());
     }
 }

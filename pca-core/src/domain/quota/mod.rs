@@ -7,6 +7,7 @@ pub use assign::{AssignQuota, QuotaAssignment};
 pub use ledger::{Columns, Holder, Ledger, LedgerFault, LotAccount};
 
 use chrono::Datelike;
+use serde::{Deserialize, Serialize};
 
 use crate::log::{Fold, Moment, Revision, StreamId, Timestamp};
 
@@ -17,7 +18,9 @@ use super::{CaId, LotId, OrderId};
 ///
 /// Lots stand in the order in which they are used: the one that expires first, then the older one (rule Q3), which is
 /// the one that came in here first.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// Its state is kept in snapshots (see [`FOLD_VERSION`](Self::FOLD_VERSION)).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Quota {
     ca: String,
     revision: Revision,
@@ -34,7 +37,7 @@ pub struct Quota {
 }
 
 /// Quota that was bought for a root and not paid back.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Purchased {
     /// The order.
     pub order: OrderId,
@@ -47,6 +50,10 @@ pub struct Purchased {
 }
 
 impl Quota {
+    /// The version of this fold. It rises whenever the same events fold to another state: another field, another name or
+    /// shape of one, another meaning. A snapshot of another version is never read.
+    pub const FOLD_VERSION: u32 = 1;
+
     /// How many events the stream has.
     #[must_use]
     pub fn revision(&self) -> Revision {
@@ -177,6 +184,14 @@ impl Quota {
     #[must_use]
     pub fn balance(&self, now: Timestamp) -> Balance {
         Balance { assigned: self.received, consumed: self.consumed, remaining: self.available(now) }
+    }
+
+    /// Whether it is what some events of that CA can have folded to: every unit that came in is somewhere (rule Q4).
+    pub(crate) fn is_sound(&self, ca: &str, revision: Revision) -> bool {
+        let held = self.lots.iter().map(|lot| lot.units);
+        let gone = [self.assigned_on, self.consumed, self.expired, self.refunded, self.forfeited];
+        let placed = held.chain(gone).fold(0, u64::saturating_add);
+        self.ca == ca && self.revision == revision && self.received == placed
     }
 
     fn usable(&self, now: Timestamp) -> impl Iterator<Item = &Lot> {

@@ -101,6 +101,17 @@ impl Driver {
         }
     }
 
+    /// Gives every shared stream as it is known to be durable.
+    pub(super) fn durable(&self, mut take: impl FnMut(&StreamId, Revision, Arc<State>)) {
+        for (stream, _) in self.durable.revisions() {
+            if Lane::shares(&stream)
+                && let Some((revision, fold)) = self.durable.share(&stream)
+            {
+                take(&stream, revision, fold);
+            }
+        }
+    }
+
     /// The shared streams as of the newest decision.
     pub(super) fn view(&self) -> World<State> {
         let mut view = World::default();
@@ -120,7 +131,7 @@ impl Driver {
             self.sign(lane, task);
             if let Some(flight) = &mut self.flight {
                 if let Poll::Ready(answers) = flight.answers.as_mut().poll(task) {
-                    self.settle(answers);
+                    self.settle(lane, answers);
                     fresh = false;
                     continue;
                 }
@@ -410,12 +421,14 @@ impl Driver {
     }
 
     /// Takes a train's answers in.
-    fn settle(&mut self, answers: Answers) {
+    fn settle(&mut self, lane: &Lane, answers: Answers) {
         let Some(Flight { members, turn, .. }) = self.flight.take() else { return };
         let mut answers = answers.into_iter();
         let mut trouble: Option<Error> = None;
         let mut returned = VecDeque::new();
         let mut moved: Vec<StreamId> = Vec::new();
+        let mut at = Position::ZERO;
+        let quota = members.first().map(|first| stream::quota(&first.waiting.0.request.ca));
         for Sent { waiting: (entry, reply), events, concerns } in members {
             match answers.next().unwrap_or(Err(StoreError::NotTried)) {
                 Ok(receipt) => {
@@ -423,6 +436,7 @@ impl Driver {
                         self.durable.speculate_in(event, streams, &entry.metadata, receipt.time);
                     }
                     self.newest.0 = self.newest.0.max(receipt.time);
+                    at = receipt.last;
                     if self.speculative.len() > TRANSIENTS {
                         self.forget(&entry.beside, &concerns);
                     }
@@ -462,6 +476,11 @@ impl Driver {
             }
         }
         drop(turn);
+        if let Some(quota) = quota.filter(|_| at > Position::ZERO)
+            && let Some((revision, fold)) = self.durable.share(&quota)
+        {
+            lane.shelf.offer(&quota, revision, &fold, at);
+        }
         if self.lost {
             self.recall();
             for waiting in returned.into_iter().rev() {

@@ -27,10 +27,11 @@ use crate::domain::certificate::{IssueCertificate, KeySource};
 use crate::domain::event::Event;
 use crate::domain::{Context, Evidence, Need, Refusal, State, stream};
 use crate::keys::KeyError;
-use crate::log::{Metadata, Position, Receipt, StreamId, Timestamp, World};
+use crate::log::{Metadata, Receipt, Revision, StreamId, Timestamp, World};
 use crate::ports::{EventStore, KeyStore};
 
 use super::execute::Identity;
+use super::snapshots::Shelf;
 use super::{Error, Inner};
 
 use bell::Bell;
@@ -120,6 +121,7 @@ type Waiting = (Box<Entry>, oneshot::Sender<Reply>);
 pub(super) struct Lane {
     store: Arc<dyn EventStore>,
     keys: Arc<dyn KeyStore>,
+    shelf: Arc<Shelf>,
     view: View,
     arrivals: Mutex<VecDeque<Waiting>>,
     driver: Mutex<Driver>,
@@ -134,11 +136,11 @@ pub(super) struct Seat<'a> {
 }
 
 impl Lane {
-    pub(super) fn new(store: Arc<dyn EventStore>, keys: Arc<dyn KeyStore>) -> Self {
+    pub(super) fn new(store: Arc<dyn EventStore>, keys: Arc<dyn KeyStore>, shelf: Arc<Shelf>) -> Self {
         let bell = Arc::new(Bell::default());
         let waker = Waker::from(Arc::clone(&bell));
         let (view, arrivals, driver) = Default::default();
-        Self { store, keys, view, arrivals, driver, bell, waker }
+        Self { store, keys, shelf, view, arrivals, driver, bell, waker }
     }
 
     /// The newest view of the shared streams.
@@ -159,21 +161,22 @@ impl Lane {
     /// Loads a shared stream, unless it is here.
     pub(super) async fn load(&self, inner: &Inner, stream: &StreamId) -> Result<(), Error> {
         if !self.driver().has(stream) {
-            let known = inner.known(stream);
-            let revision = known.as_ref().map_or_else(Default::default, |(revision, _)| *revision);
-            let read = self.store.read(&[(stream.clone(), revision)], Position::MAX).await?;
             let mut loaded = World::default();
-            if let Some((revision, fold)) = known {
-                loaded.insert(stream.clone(), revision, fold);
-            }
+            let read = inner.read_on(&mut loaded, core::slice::from_ref(stream)).await?;
             for slice in &read.streams {
                 loaded.apply(slice)?;
+                inner.learn_read(&loaded, slice, read.at);
             }
-            inner.learn(&loaded, stream);
             self.driver().bring(&loaded, stream);
+            inner.save_due().await;
         }
         self.view.publish(&self.driver());
         Ok(())
+    }
+
+    /// Gives every shared stream as it is known to be durable.
+    pub(super) fn durable(&self, take: impl FnMut(&StreamId, Revision, Arc<State>)) {
+        self.driver().durable(take);
     }
 
     /// Takes a place among those who wait.
