@@ -89,7 +89,7 @@ pub(crate) fn open(shared_disk: &Arc<dyn Disk>, directory: &Path, intent: Intent
             Ok(recovered) => return Ok(Opened { lock, log, keeper, recovered }),
             Err(error) => match damaged_index(&error) {
                 Some(name) => {
-                    tracing::warn!(%error, "an index file is damaged and is made anew");
+                    tracing::warn!(%error, "an index file is damaged and is removed; what it covered is read");
                     keeper.remove(&[name.into()])?;
                 }
                 None => return Err(error),
@@ -176,7 +176,7 @@ fn recover(keeper: &Keeper) -> Result<Recovered, StoreError> {
     let closed = read_closed(disk, directory, log)?;
     let Loaded { runs, segments, useless } = keeper.load(&listing.segments)?;
     for (name, reason) in &useless {
-        tracing::warn!(name, reason, "an index file is of no use and is made anew");
+        tracing::warn!(name, reason, "an index file is of no use and is removed");
         keeper.remove(core::slice::from_ref(name))?;
     }
     let covered = segments.len();

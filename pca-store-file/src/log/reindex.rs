@@ -47,7 +47,7 @@ impl Shared {
         };
         tracing::warn!(%error, "a part of the index is damaged and is made anew");
         let Some(name) = damaged_index(error) else { return Ok(()) };
-        let keeper = self.keeper.get();
+        let mut keeper = self.keeper.get();
         let (mut runs, gone) = damaged.before(name);
         if let Some(keeper) = keeper {
             keeper.remove(&gone)?;
@@ -55,13 +55,18 @@ impl Shared {
         let mut sealed: Vec<Sealed> = Vec::new();
         for number in runs.covered()..damaged.covered() {
             sealed.push(self.read_again(number, &segments)?);
-            if sealed.len() >= MANY
-                && let Some(keeper) = keeper
-                && let Some((fresh, replaced)) = keeper.cover(&runs, &sealed, true, &AtomicBool::new(false))?
-            {
-                runs = fresh;
-                keeper.remove(&replaced)?;
-                sealed.clear();
+            let Some(maker) = keeper.filter(|_| sealed.len() >= MANY) else { continue };
+            match maker.cover(&runs, &sealed, true, &AtomicBool::new(false)) {
+                Ok(Some((fresh, replaced))) => {
+                    runs = fresh;
+                    maker.remove(&replaced)?;
+                    sealed.clear();
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "an index file cannot be made: the index stays in memory");
+                    keeper = None;
+                }
             }
         }
         self.lock().index.replace(Arc::new(runs), sealed);
