@@ -1,16 +1,15 @@
 //! What callers, readers and the writer share.
 
 use core::time::Duration;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
-use event_listener::Event;
-use futures_channel::oneshot;
 use pca_core::log::{Head, Position, Recorded, StoreError};
 
 use super::cache::Cache;
 use super::disk::DiskFile;
 use super::format::{FRAME_HEADER, LogId, to_u64};
 use super::staging::{End, State, Work};
+use super::sync::{Condvar, Event, Mutex, MutexGuard, PoisonError, oneshot};
 
 /// The state behind its mutex, and ways to tell of changes.
 pub(crate) struct Shared {

@@ -18,7 +18,7 @@ use super::open::{self, Intent, refused};
 use super::options::Options;
 use super::reader::Reader;
 use super::shared::Shared;
-use super::staging::{Answer, Failure, State, Tried};
+use super::staging::State;
 use super::writer::Writer;
 
 /// How often a log that somebody else writes is looked at while waiting for it to grow.
@@ -226,22 +226,7 @@ impl core::fmt::Debug for FileEventStore {
 #[async_trait]
 impl EventStore for FileEventStore {
     async fn commit(&self, train: Vec<Commit>) -> Vec<Result<Receipt, StoreError>> {
-        let (Tried { answers, durable, staged }, idle) = {
-            let mut state = self.shared.lock();
-            let tried = state.try_train(train, &self.options);
-            (tried, core::mem::take(&mut state.idle))
-        };
-        if idle {
-            self.shared.wake_writer();
-        }
-        if !staged.is_empty() {
-            self.shared.keep(staged);
-        }
-        let failure = match durable {
-            None => None,
-            Some(receiver) => receiver.await.unwrap_or_else(|_| Err(self.unanswered())).err(),
-        };
-        answers.into_iter().map(|answer| self.answer(answer, failure.as_ref())).collect()
+        self.shared.commit(train, &self.options).await
     }
 
     async fn read(&self, streams: &[(StreamId, Revision)], as_of: Position) -> Result<StreamsRead, StoreError> {
@@ -281,27 +266,5 @@ impl EventStore for FileEventStore {
 
     fn limits(&self) -> Limits {
         Limits { largest_commit: self.options.largest_commit }
-    }
-}
-
-impl FileEventStore {
-    /// Answers a commit, now that what the answer rests on is durable or has failed.
-    fn answer(&self, answer: Answer, failure: Option<&Failure>) -> Result<Receipt, StoreError> {
-        let closed = |failure: &Failure| StoreError::Closed { reason: failure.reason.to_string() };
-        match (answer, failure) {
-            (Answer::Staged(receipt), Some(failure)) if receipt.last > failure.durable => Err(closed(failure)),
-            (Answer::Staged(receipt), _) => Ok(receipt),
-            (Answer::Refused(StoreError::NotTried), _) => Err(StoreError::NotTried),
-            (Answer::Known { .. } | Answer::Refused(_), Some(failure)) => Err(closed(failure)),
-            (Answer::Known { number, request }, None) => {
-                Err(self.shared.receipt_of(number, request).map_or_else(|error| error, StoreError::Repeated))
-            }
-            (Answer::Refused(error), None) => Err(error),
-        }
-    }
-
-    fn unanswered(&self) -> Failure {
-        let state = self.shared.lock();
-        Failure { reason: "the writer stopped".into(), durable: state.durable.position }
     }
 }
