@@ -32,4 +32,7 @@ pub mod keys;
 mod log;
 
 pub use keys::{FileKeyStore, FileKeyStoreOptions, KeyCheck};
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub use log::fuzzing;
 pub use log::{FileEventStore, Options};

@@ -9,6 +9,8 @@ mod cache;
 mod commit;
 mod disk;
 mod format;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod index;
 mod lease;
 mod open;
