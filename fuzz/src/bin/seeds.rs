@@ -23,6 +23,9 @@ use pca_store_file::{FileEventStore, Options};
 use pca_store_memory::{MemoryEventStore, MemoryKeyStore};
 use pca_system::{OsEntropy, SystemClock};
 
+/// How many commits the history below makes.
+const COMMITS: usize = 8;
+
 type Done = Result<(), Box<dyn Error>>;
 
 fn main() -> Done {
@@ -141,7 +144,8 @@ fn history() -> Done {
 
     let directory = tempfile::tempdir()?;
     let store = FileEventStore::create(directory.path(), Options::default().preallocation(64).segment_size(4096))?;
-    for (recorded, number) in pca.follow(Position::ZERO).zip(0..) {
+    // Who follows waits for more at the end: so many commits were made above.
+    for (recorded, number) in pca.follow(Position::ZERO).take(COMMITS).zip(0..) {
         let commit = recorded?.commit().clone();
         seed("commit_body", &format!("{number:02}"), commit.body())?;
         for receipt in pollster::block_on(store.commit(vec![commit])) {
