@@ -34,5 +34,8 @@ mod log;
 mod snapshots;
 
 pub use keys::{FileKeyStore, FileKeyStoreOptions, KeyCheck};
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub use log::fuzzing;
 pub use log::{FileEventStore, Options};
 pub use snapshots::FileSnapshotStore;

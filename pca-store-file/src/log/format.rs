@@ -34,6 +34,7 @@ pub(crate) const FRAME_MAGIC: &[u8; 4] = b"PCAf";
 const FILE_TAG: &[u8] = b"pca-file-v1\0";
 const FRAME_TAG: &[u8] = b"pca-frame-v1\0";
 const CHECKSUM: usize = 8;
+const RESERVED: &str = "it is not zero where it should be";
 
 /// Sixteen random octets that name a log; every file of it carries them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +92,9 @@ impl SegmentStart {
 
     pub(crate) fn parse(octets: &[u8]) -> Result<Self, Unfit> {
         let log = parse_small(octets, SEGMENT_MAGIC, SEGMENT_HEADER)?;
+        if array(octets, 80) != Some([0; 8]) {
+            return damaged(RESERVED);
+        }
         let fields = || {
             let first = u64::from_be_bytes(array(octets, 32)?);
             let time = Timestamp::from_micros(i64::from_be_bytes(array(octets, 40)?));
@@ -174,7 +178,18 @@ pub(crate) fn parse_small(octets: &[u8], magic: &[u8; 8], length: usize) -> Resu
     if truncated(Sha256::new().chain_update(FILE_TAG).chain_update(content)) != checksum {
         return damaged("its checksum does not fit");
     }
+    if array(octets, 12) != Some([0; 4]) {
+        return damaged(RESERVED);
+    }
     array(octets, 16).map(LogId).ok_or_else(|| Unfit::Damaged("it is too short".into()))
+}
+
+/// Makes the checksum of a small file fit what stands before it.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn mend_small_file(octets: &mut [u8]) {
+    if let Some((content, checksum)) = octets.split_last_chunk_mut::<CHECKSUM>() {
+        *checksum = truncated(Sha256::new().chain_update(FILE_TAG).chain_update(&content));
+    }
 }
 
 /// What a frame holds.
@@ -385,6 +400,21 @@ mod tests {
 
     fn head() -> Head {
         Head { position: Position::new(41), digest: Digest::of(b"x"), time: Timestamp::from_secs(-5) }
+    }
+
+    /// Found by the fuzz target `small_files`.
+    #[test]
+    fn what_is_reserved_must_be_zero_even_if_the_checksum_fits() {
+        let with = |mut octets: Vec<u8>, at: usize| {
+            octets[at] = 1;
+            octets.truncate(octets.len() - CHECKSUM);
+            seal_small(&mut octets);
+            octets
+        };
+        let start = SegmentStart { log: LOG, before: head() }.encode();
+        let reserved = |found: Unfit| found == Unfit::Damaged(RESERVED.into());
+        assert!((12..16).all(|at| parse_format_file(&with(format_file(LOG), at)).is_err_and(reserved)));
+        assert!((12..16).chain(80..88).all(|at| SegmentStart::parse(&with(start.clone(), at)).is_err_and(reserved)));
     }
 
     #[test]

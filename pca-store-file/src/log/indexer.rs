@@ -2,12 +2,13 @@
 //!
 //! Its files are caches. Where one cannot be written, the log goes on without it, and the segments stay in memory.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use pca_core::log::StoreError;
 
 use super::shared::Shared;
+use super::sync::{Condvar, Mutex, PoisonError};
 
 pub(crate) struct Indexer {
     shared: Arc<Shared>,
@@ -41,10 +42,10 @@ impl Indexer {
         loop {
             let signal = {
                 let signal = self.signal.lock().unwrap_or_else(PoisonError::into_inner);
-                let mut signal = self
-                    .changed
-                    .wait_while(signal, |signal| *signal == Signal::Idle)
-                    .unwrap_or_else(PoisonError::into_inner);
+                let mut signal = signal;
+                while *signal == Signal::Idle {
+                    signal = self.changed.wait(signal).unwrap_or_else(PoisonError::into_inner);
+                }
                 let taken = *signal;
                 if taken == Signal::Work {
                     *signal = Signal::Idle;
@@ -90,7 +91,7 @@ impl Indexer {
 
     fn tell(&self, signal: Signal) {
         *self.signal.lock().unwrap_or_else(PoisonError::into_inner) = signal;
-        self.changed.notify_all();
+        self.changed.notify_one();
     }
 
     /// Makes one index file, if one is wanted; tells whether it did.

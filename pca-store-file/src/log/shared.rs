@@ -1,10 +1,8 @@
 //! What callers, readers and the writer share.
 
 use core::time::Duration;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
-use event_listener::Event;
-use futures_channel::oneshot;
 use pca_core::log::{Head, Position, Recorded, StoreError};
 
 use super::cache::Cache;
@@ -12,6 +10,7 @@ use super::disk::DiskFile;
 use super::format::{FRAME_HEADER, LogId, to_u64};
 use super::index::{Keeper, Keys, Place};
 use super::staging::{End, State, Work};
+use super::sync::{Condvar, Event, Mutex, MutexGuard, PoisonError, oneshot};
 
 /// The state behind its mutex, and ways to tell of changes.
 pub(crate) struct Shared {

@@ -3,13 +3,13 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use futures_channel::oneshot;
 use pca_core::log::{Commit, Head, Position, Receipt, Recorded, RequestDigest, StoreError};
 
 use super::format::{FRAME_HEADER, FramePlace, LogId, SEGMENT_HEADER, SegmentStart, push_commit, to_u64, to_usize};
 use super::index::{Covered, Index, Place, Prepared};
 use super::options::Options;
 use super::segment::Segment;
+use super::sync::oneshot;
 
 /// What the writer makes durable with one sync.
 pub(crate) struct Group {

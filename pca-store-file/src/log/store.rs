@@ -13,14 +13,13 @@ use pca_core::log::{
 use pca_core::ports::{EventStore, Lease, Limits};
 
 use super::disk::{Disk, OsDisk};
-use super::index::Prepared;
 use super::indexer::Indexer;
 use super::lease::Leases;
 use super::open::{self, Intent, Opened, refused};
 use super::options::Options;
 use super::reader::Reader;
 use super::shared::Shared;
-use super::staging::{Answer, Failure, State, Tried};
+use super::staging::State;
 use super::writer::Writer;
 
 /// How often a log that somebody else writes is looked at while waiting for it to grow.
@@ -233,40 +232,7 @@ impl core::fmt::Debug for FileEventStore {
 #[async_trait]
 impl EventStore for FileEventStore {
     async fn commit(&self, train: Vec<Commit>) -> Vec<Result<Receipt, StoreError>> {
-        let mut train: Vec<(Commit, Prepared)> = train
-            .into_iter()
-            .map(|commit| {
-                let prepared = Prepared::new(&self.shared.keys, &commit);
-                (commit, prepared)
-            })
-            .collect();
-        let (Tried { answers, durable, staged }, idle) = loop {
-            let mut state = self.shared.lock();
-            if train.iter().any(|(_, prepared)| state.index.is_stale(prepared)) {
-                drop(state);
-                let ask = |commit: &Commit, prepared: &mut Prepared| {
-                    *prepared = self.shared.look(|_| (), |(), runs| prepared.looked_up(commit, runs, &*self.shared))?;
-                    Ok(())
-                };
-                if let Err(error) = train.iter_mut().try_for_each(|(commit, prepared)| ask(commit, prepared)) {
-                    return not_tried(train.len(), error);
-                }
-                continue;
-            }
-            let tried = state.try_train(train, &self.options);
-            break (tried, core::mem::take(&mut state.idle));
-        };
-        if idle {
-            self.shared.wake_writer();
-        }
-        if !staged.is_empty() {
-            self.shared.keep(staged);
-        }
-        let failure = match durable {
-            None => None,
-            Some(receiver) => receiver.await.unwrap_or_else(|_| Err(self.unanswered())).err(),
-        };
-        answers.into_iter().map(|answer| self.answer(answer, failure.as_ref())).collect()
+        self.shared.commit(train, &self.options).await
     }
 
     async fn read(&self, streams: &[(StreamId, Revision)], as_of: Position) -> Result<StreamsRead, StoreError> {
@@ -307,32 +273,4 @@ impl EventStore for FileEventStore {
     fn limits(&self) -> Limits {
         Limits { largest_commit: self.options.largest_commit }
     }
-}
-
-impl FileEventStore {
-    /// Answers a commit, now that what the answer rests on is durable or has failed.
-    fn answer(&self, answer: Answer, failure: Option<&Failure>) -> Result<Receipt, StoreError> {
-        let closed = |failure: &Failure| StoreError::Closed { reason: failure.reason.to_string() };
-        match (answer, failure) {
-            (Answer::Staged(receipt), Some(failure)) if receipt.last > failure.durable => Err(closed(failure)),
-            (Answer::Staged(receipt), _) => Ok(receipt),
-            (Answer::Refused(StoreError::NotTried), _) => Err(StoreError::NotTried),
-            (Answer::Known { .. } | Answer::Refused(_), Some(failure)) => Err(closed(failure)),
-            (Answer::Known { place, request }, None) => {
-                Err(self.shared.receipt_at(place, request).map_or_else(|error| error, StoreError::Repeated))
-            }
-            (Answer::Refused(error), None) => Err(error),
-        }
-    }
-
-    fn unanswered(&self) -> Failure {
-        let state = self.shared.lock();
-        Failure { reason: "the writer stopped".into(), durable: state.durable.position }
-    }
-}
-
-/// The answers to a train whose first commit failed before it was tried.
-fn not_tried(commits: usize, error: StoreError) -> Vec<Result<Receipt, StoreError>> {
-    let rest = core::iter::repeat_n(StoreError::NotTried, commits.saturating_sub(1));
-    core::iter::once(error).chain(rest).map(Err).collect()
 }

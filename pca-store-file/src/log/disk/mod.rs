@@ -8,6 +8,8 @@ pub(crate) mod faulty;
 #[cfg(test)]
 pub(crate) mod gated;
 mod os;
+#[cfg(test)]
+pub(crate) mod scheduled;
 
 use core::any::Any;
 use std::io;

@@ -1,0 +1,4 @@
+//! `cargo +nightly fuzz run names --features libfuzzer`
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| pca_fuzz::run("names", data));

@@ -1,0 +1,43 @@
+//! Certificates, requests and revocation lists, as they are uploaded.
+
+use pca_core::x509::{ParsedCertificate, ParsedCrl, VerifiedCsr, to_pem};
+
+/// A certificate, in PEM or DER.
+pub(crate) fn certificate(data: &[u8]) {
+    let Ok(certificate) = ParsedCertificate::from_pem_or_der(data) else { return };
+    let der = certificate.der();
+    assert!(der == data || data.starts_with(b"-----") || data.contains(&b'-'), "the octets are kept as they came");
+    let again = ParsedCertificate::from_der(der).expect("what was read is read again");
+    assert_eq!((again.der(), again.fingerprint()), (der, certificate.fingerprint()));
+    let pem = to_pem("CERTIFICATE", der);
+    assert_eq!(ParsedCertificate::from_pem(pem.as_bytes()).expect("from PEM, too").der(), der);
+    assert_eq!(certificate.id().is_ok(), certificate.serial().is_ok());
+    let _ = (certificate.validity(), certificate.as_issuer().is_ok(), certificate.is_self_issued());
+    for name in [certificate.subject(), certificate.issuer()] {
+        let _ = (name.common_name(), name.fields(), name.email_addresses(), name.folded_hash());
+        assert!(name.folds_to(name));
+    }
+    if let Ok(key) = certificate.public_key() {
+        let _ = certificate.verify_signature(key);
+    }
+}
+
+/// A request, in PEM or DER; its signature is verified.
+pub(crate) fn csr(data: &[u8]) {
+    let Ok(request) = VerifiedCsr::verify(data) else { return };
+    let again = VerifiedCsr::verify(request.der()).expect("what was read is read again");
+    assert_eq!((again.der(), again.names()), (request.der(), request.names()));
+    let pem = to_pem("CERTIFICATE REQUEST", request.der());
+    assert_eq!(VerifiedCsr::verify(pem.as_bytes()).expect("from PEM, too").der(), request.der());
+    let _ = (request.subject().fields(), request.subject().folded_hash());
+}
+
+/// A revocation list, in PEM or DER.
+pub(crate) fn crl(data: &[u8]) {
+    let Ok(list) = ParsedCrl::from_pem_or_der(data) else { return };
+    let again = ParsedCrl::from_der(list.der().to_vec()).expect("what was read is read again");
+    assert_eq!((again.der(), again.entries(), again.number()), (list.der(), list.entries(), list.number()));
+    let pem = to_pem("X509 CRL", list.der());
+    assert_eq!(ParsedCrl::from_pem_or_der(pem.as_bytes()).expect("from PEM, too").der(), list.der());
+    assert!(list.entries().len() <= data.len());
+}
