@@ -150,7 +150,8 @@ impl Shelf {
 
     /// Keeps what is due. Whoever lands the certificate that makes it due does that, after its own answer is certain.
     pub(super) async fn save_due(&self, store: &dyn EventStore) {
-        if !self.is_due.swap(false, Ordering::Acquire) {
+        // Asked for every certificate, and almost always in vain.
+        if !self.is_due.load(Ordering::Relaxed) || !self.is_due.swap(false, Ordering::Acquire) {
             return;
         }
         let due: Vec<(StreamId, Due)> = {
