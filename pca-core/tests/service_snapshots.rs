@@ -152,16 +152,16 @@ fn seen(pca: &blocking::Pca, ca: &CaId) -> Quota {
     pollster::block_on(pca.unblocked().question(|desk, _| Ok(desk.quota(ca)?.clone()))).unwrap()
 }
 
-const LONG: usize = 20_000;
+const LONG: u64 = 20_000;
 const EVERY: u64 = 1_000;
 
 #[test]
 fn the_first_certificate_after_many_is_as_cheap_as_ever() {
     let site = Site::new(Kind::FakeMemory);
-    let bought = site.issuing(LONG as u64 + 10);
+    let bought = site.issuing(LONG + 10);
     let oa = &bought.intermediate;
     let store = MemorySnapshotStore::new();
-    issue(&site.remembering(Snapshots::new(store.clone()).every(EVERY)), oa, LONG);
+    issue(&site.remembering(Snapshots::new(store.clone()).every(EVERY)), oa, usize::try_from(LONG).unwrap());
     let behind = whole(&site, oa).0.get() - kept(&store, oa).expect("kept while issuing").revision.get();
     // A train may be answered before a state that became due within it is kept: at most one more lies behind.
     assert!(behind <= EVERY + 1_024, "{behind}");
@@ -178,7 +178,7 @@ fn the_first_certificate_after_many_is_as_cheap_as_ever() {
         (first, counting.total() - first.0)
     };
     let ((all, _), second) = first(None);
-    assert!(all > LONG as u64, "{all}: without a snapshot all of the stream is read");
+    assert!(all > LONG, "{all}: without a snapshot all of the stream is read");
     assert!(second < 5, "{second}: and only once");
     let ((with, of_quota), second) = first(Some(Snapshots::new(store.clone()).every(EVERY)));
     assert!(of_quota <= behind + 3 && with < behind + 40, "{with} of which {of_quota} of quota, {behind} behind");
