@@ -9,7 +9,7 @@ use pca_core::log::{Head, Recorded, StoreError};
 use super::disk::{Disk, Mode};
 use super::format::{FrameKind, LogId, SEGMENT_HEADER, SegmentStart, segment_name, to_u64};
 use super::open::{
-    admit, corrupt, ended_as_closed, failed, listing, no_log, read_closed, read_format, unfit_file, unreadable,
+    absent, admit, corrupt, ended_as_closed, failed, listing, no_log, read_closed, read_format, unfit_file, unreadable,
 };
 use super::scan::{Found, Scanner, Verdict};
 use super::segment::{self, Segment};
@@ -37,7 +37,14 @@ struct Progress {
 
 impl Reader {
     pub(crate) fn open(disk: Arc<dyn Disk>, directory: PathBuf, cache: usize) -> Result<(Self, Shared), StoreError> {
-        let Some(log) = read_format(disk.as_ref(), &directory)? else { return Err(no_log(&directory)) };
+        let log = match read_format(disk.as_ref(), &directory)? {
+            Some(log) => log,
+            None => {
+                let absent = absent(disk.as_ref(), &directory);
+                // Unless somebody made it just now.
+                read_format(disk.as_ref(), &directory)?.map_or_else(|| absent.and(Err(no_log(&directory))), Ok)?
+            }
+        };
         let mut state = State::new(log, super::index::Index::default(), Head::GENESIS, Vec::new(), 0);
         state.end = Some(End::ReadOnly);
         let shared = Shared::new(log, state, cache);
