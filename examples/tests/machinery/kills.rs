@@ -28,7 +28,7 @@ fn a_bulk_that_is_killed_again_and_again_completes_under_its_key() {
             let mut child = command(&dir, &words(&out).each_ref().map(String::as_str));
             let mut child = Child(child.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
             let drawn = drawn(kills);
-            if drawn % 4 > 0 {
+            if !drawn.is_multiple_of(4) {
                 // Not before something was told.
                 while std::fs::metadata(&out).map_or(0, |out| out.len()) == 0 && child.0.try_wait().unwrap().is_none() {
                     std::thread::sleep(Duration::from_millis(1));

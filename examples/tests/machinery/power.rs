@@ -22,7 +22,11 @@ const DIRECTORY: &str = "PCA_POWER_DIRECTORY";
 
 /// Segments are small in every other round, so that cuts meet a change of segments, too.
 fn options(round: usize) -> Options {
-    if round % 2 == 0 { Options::default() } else { Options::default().segment_size(30_000).preallocation(8_192) }
+    if round.is_multiple_of(2) {
+        Options::default()
+    } else {
+        Options::default().segment_size(30_000).preallocation(8_192)
+    }
 }
 
 fn commit(number: usize) -> Commit {
@@ -72,21 +76,24 @@ fn reported(disk: &Mount, round: usize, idle_syncs: bool) -> usize {
     command.env(DIRECTORY, disk.path().join("log")).env("PCA_POWER_ROUND", round.to_string());
     let mut child = Child(command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap());
     let lines = BufReader::new(child.0.stdout.take().unwrap()).lines();
+    let (sender, reports) = std::sync::mpsc::channel();
+    let reader = std::thread::spawn(move || {
+        for line in lines.map(Result::unwrap) {
+            let number = line.split_once("made ").map(|(_, number)| number.parse::<usize>().unwrap());
+            let _ = number.map(|number| sender.send(number + 1));
+        }
+    });
     let drawn = drawn(round);
     let (after, pause) = (usize::try_from(drawn % 60).unwrap(), Duration::from_micros(drawn / 64 % 20_000));
-    let (mut reports, mut made) = (0, 0);
-    for line in lines.map(Result::unwrap) {
-        let Some((_, number)) = line.split_once("made ") else { continue };
-        reports += 1;
-        if reports <= after + 1 {
-            made = number.parse::<usize>().unwrap() + 1;
-        }
-        if reports == after + 1 {
-            std::thread::sleep(pause);
-            disk.cut();
-        }
+    let mut made = 0;
+    for _ in 0..=after {
+        made = reports.recv().expect("the child ended before its disk did");
     }
-    assert!(reports > after, "the child ended before its disk did");
+    std::thread::sleep(pause);
+    // Whatever was told until now.
+    made = reports.try_iter().last().unwrap_or(made);
+    disk.cut();
+    reader.join().unwrap();
     child.kill();
     made
 }
