@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use pca_core::log::{Commit, Position, Verifier};
+use pca_core::log::{Commit, Position, StoreError, Verifier};
 use pca_core::ports::EventStore as _;
 use pca_store_file::{FileEventStore, Options};
 use pca_store_testkit::draft::Draft;
@@ -40,7 +40,13 @@ fn commit(number: usize) -> Commit {
 fn child() {
     let Some(directory) = std::env::var_os(DIRECTORY) else { return };
     let round = std::env::var("PCA_POWER_ROUND").unwrap().parse().unwrap();
-    let store = FileEventStore::open_or_create(directory, options(round)).unwrap();
+    let store = loop {
+        match FileEventStore::open_or_create(&directory, options(round)) {
+            // Another test's child has the parent's descriptors between its fork and its exec, and with them the lock.
+            Err(StoreError::InUse { .. }) => std::thread::sleep(Duration::from_millis(5)),
+            opened => break opened.unwrap(),
+        }
+    };
     let mut next = pollster::block_on(store.follow(Position::ZERO, usize::MAX)).unwrap().len();
     loop {
         // Alone, or some in a train, which share a group.
@@ -74,7 +80,7 @@ fn reported(disk: &Mount, round: usize, idle_syncs: bool) -> usize {
     };
     command.args(["power::child", "--exact", "--nocapture", "--test-threads=1"]);
     command.env(DIRECTORY, disk.path().join("log")).env("PCA_POWER_ROUND", round.to_string());
-    let mut child = Child(command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap());
+    let mut child = Child(command.stdout(Stdio::piped()).spawn().unwrap());
     let lines = BufReader::new(child.0.stdout.take().unwrap()).lines();
     let (sender, reports) = std::sync::mpsc::channel();
     let reader = std::thread::spawn(move || {
