@@ -97,6 +97,7 @@ fn a_log_without_its_format_file_or_segments_is_damaged_and_an_interrupted_creat
     let damaged = |opened: Result<FileEventStore, StoreError>| matches!(opened, Err(StoreError::Corrupt { .. }));
     assert!(damaged(FileEventStore::open(directory.path(), options())));
     assert!(damaged(FileEventStore::open_or_create(directory.path(), options())));
+    assert!(damaged(FileEventStore::open_read_only(directory.path(), options())), "a reader is told the same");
     fs::write(&path, format).unwrap();
     fs::remove_file(&segments(directory.path())[0]).unwrap();
     assert!(damaged(FileEventStore::open_or_create(directory.path(), options())));
@@ -109,6 +110,8 @@ fn a_log_without_its_format_file_or_segments_is_damaged_and_an_interrupted_creat
     let segment = segments(half.path()).remove(0);
     fs::write(&segment, &fs::read(&segment).unwrap()[..96]).unwrap();
     fs::write(half.path().join("format.new"), "half").unwrap();
+    assert!(detail(FileEventStore::open(half.path(), options())).contains("there is no log"));
+    assert!(detail(FileEventStore::open_read_only(half.path(), options())).contains("there is no log"));
     let store = FileEventStore::create(half.path(), options()).unwrap();
     assert!(put(&store, commit(0)).is_ok());
     drop(store);

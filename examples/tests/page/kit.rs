@@ -66,7 +66,8 @@ pub fn pca() -> Command {
     command
 }
 
-fn finish(command: &mut Command) -> Run {
+/// Runs it to its end.
+pub fn finish(command: &mut Command) -> Run {
     let Output { status, stdout, stderr } = command.output().unwrap();
     let read = |octets: Vec<u8>| String::from_utf8(octets).unwrap();
     Run { code: status.code().unwrap_or(-1), stdout: read(stdout), stderr: read(stderr) }

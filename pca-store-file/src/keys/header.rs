@@ -80,6 +80,7 @@ impl Header {
     /// As it was read from its file.
     pub(super) fn parse(octets: &[u8]) -> Result<Self, KeyError> {
         let text = core::str::from_utf8(octets).map_err(|_| damaged("it is no text"))?;
+        refuse_newer(text)?;
         let at = text.rfind("check ").ok_or_else(|| damaged("it has no check line"))?;
         let (covered, check) = text.split_at_checked(at).ok_or_else(|| damaged("it has no check line"))?;
         if check != format!("check {}\n", Digest::of(covered.as_bytes())) {
@@ -119,6 +120,17 @@ impl Header {
         scrypt::scrypt(passphrase.expose_secret().as_bytes(), &self.salt, &parameters, key.as_mut_slice())
             .map_err(|_| KeyError::Backend { detail: "scrypt failed".into() })?;
         Aes256Gcm::new_from_slice(key.as_slice()).map_err(|_| KeyError::Backend { detail: "AES-256-GCM failed".into() })
+    }
+}
+
+/// Refuses a header of a version that is not known yet, whatever follows.
+fn refuse_newer(text: &str) -> Result<(), KeyError> {
+    let version = text.lines().next().and_then(|line| line.strip_prefix("pca key store "));
+    match version.and_then(|version| version.parse::<u32>().ok()) {
+        Some(version @ 2..) => Err(KeyError::Backend {
+            detail: format!("its header has version {version}; this library reads version 1, use a newer one"),
+        }),
+        _ => Ok(()),
     }
 }
 
@@ -189,6 +201,18 @@ mod tests {
             assert!(matches!(Header::parse(&flipped), Err(KeyError::Damaged { .. })), "{at}");
         }
         assert!(matches!(Header::parse(&text.as_bytes()[..text.len() - 1]), Err(KeyError::Damaged { .. })));
+    }
+
+    #[test]
+    fn a_newer_version_is_refused_as_such() {
+        let text = Header::wrap(&draw_master().unwrap(), &"a long passphrase".into(), 7, 4).unwrap().to_text();
+        let newer = text.replacen("store 1", "store 2", 1) + "and more that is not known yet\n";
+        let refused = Header::parse(newer.as_bytes());
+        assert!(
+            matches!(&refused, Err(KeyError::Backend { detail }) if detail.contains("version 2") && detail.contains("newer"))
+        );
+        let older = text.replacen("store 1", "store 0", 1);
+        assert!(matches!(Header::parse(older.as_bytes()), Err(KeyError::Damaged { .. })));
     }
 
     #[test]

@@ -124,12 +124,12 @@ pub(crate) fn read_closed(disk: &dyn Disk, directory: &Path, log: LogId) -> Resu
 }
 
 /// Tells why there is no log where one was expected: an error in any case.
-fn absent(disk: &dyn Disk, directory: &Path) -> Result<(), StoreError> {
+pub(crate) fn absent(disk: &dyn Disk, directory: &Path) -> Result<(), StoreError> {
     match segment::list(disk, directory) {
-        Ok(listing) if !listing.segments.is_empty() => {
-            Err(corrupt(FORMAT_FILE.into(), "the file is missing, but there are segments".into()))
-        }
-        Ok(_) => Err(no_log(directory)),
+        Ok(listing) => Err(match is_unbegun(disk, directory, &listing.segments)? {
+            true => no_log(directory),
+            false => format_missing(),
+        }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(no_log(directory)),
         Err(error) => Err(failed("the directory cannot be read", directory)(error)),
     }
@@ -139,21 +139,28 @@ pub(crate) fn no_log(directory: &Path) -> StoreError {
     refused(format!("there is no log in {}", directory.display()))
 }
 
-/// Makes a log: its first segment, then the format file, so that a log without segments is damaged.
-fn create(disk: &dyn Disk, directory: &Path) -> Result<LogId, StoreError> {
-    let listing = listing(disk, directory)?;
-    // What an interrupted creation leaves: the first segment without any frame, before the format file.
-    let empty = match listing.segments.as_slice() {
-        [] => true,
+/// Whether there is nothing, or what an interrupted creation leaves: the first segment without any frame, before the format
+/// file.
+fn is_unbegun(disk: &dyn Disk, directory: &Path, segments: &[u64]) -> Result<bool, StoreError> {
+    match segments {
+        [] => Ok(true),
         [1] => {
             let path = directory.join(segment_name(1));
             let octets = read_small(disk, &path, SEGMENT_HEADER + 1).map_err(failed("a file cannot be read", &path))?;
-            octets.is_some_and(|octets| octets.len() <= SEGMENT_HEADER)
+            Ok(octets.is_some_and(|octets| octets.len() <= SEGMENT_HEADER))
         }
-        _ => false,
-    };
-    if !empty {
-        return Err(corrupt(FORMAT_FILE.into(), "the file is missing, but there are segments".into()));
+        _ => Ok(false),
+    }
+}
+
+fn format_missing() -> StoreError {
+    corrupt(FORMAT_FILE.into(), "the file is missing, but there are segments".into())
+}
+
+/// Makes a log: its first segment, then the format file, so that a log without segments is damaged.
+fn create(disk: &dyn Disk, directory: &Path) -> Result<LogId, StoreError> {
+    if !is_unbegun(disk, directory, &listing(disk, directory)?.segments)? {
+        return Err(format_missing());
     }
     let mut id = [0; 16];
     getrandom::fill(&mut id).map_err(|error| refused(format!("no random octets for the id of the log: {error}")))?;

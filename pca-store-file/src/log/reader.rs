@@ -10,7 +10,7 @@ use super::disk::{Disk, Mode};
 use super::format::{FrameKind, LogId, SEGMENT_HEADER, SegmentStart, segment_name, to_u64};
 use super::index::{Index, Keeper, Loaded, Prepared};
 use super::open::{
-    admit, corrupt, ended_as_closed, failed, listing, no_log, read_closed, read_format, unfit_file, unreadable,
+    absent, admit, corrupt, ended_as_closed, failed, listing, no_log, read_closed, read_format, unfit_file, unreadable,
 };
 use super::scan::{Found, Scanner, Verdict};
 use super::segment::{self, Segment};
@@ -42,7 +42,14 @@ struct Progress {
 
 impl Reader {
     pub(crate) fn open(disk: Arc<dyn Disk>, directory: PathBuf, cache: usize) -> Result<(Self, Shared), StoreError> {
-        let Some(log) = read_format(disk.as_ref(), &directory)? else { return Err(no_log(&directory)) };
+        let log = match read_format(disk.as_ref(), &directory)? {
+            Some(log) => log,
+            None => {
+                let absent = absent(disk.as_ref(), &directory);
+                // Unless somebody made it just now.
+                read_format(disk.as_ref(), &directory)?.map_or_else(|| absent.and(Err(no_log(&directory))), Ok)?
+            }
+        };
         let keeper = Keeper { disk: Arc::clone(&disk), directory: directory.clone(), log };
         let load = || keeper.load(&listing(disk.as_ref(), &directory)?.segments);
         let mut loaded = load()?;
