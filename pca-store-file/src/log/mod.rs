@@ -5,6 +5,7 @@
 //! log whole with [`scan`] and heals it; [`reader`] does so beside a writer, without healing. Everything that touches a
 //! disk goes through [`disk`].
 
+mod backup;
 mod cache;
 mod disk;
 mod format;
