@@ -1,9 +1,9 @@
 //! Files that are read and written.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Read as _, Write as _};
+use std::io::{BufWriter, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::exit::Failure;
 
@@ -43,6 +43,53 @@ pub fn create(path: &Path, octets: &[u8], mode: u32) -> std::io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
     file.write_all(octets)?;
     file.sync_all()
+}
+
+/// A file in the making, for its owner only: beside its place until it is whole, and then there if nothing else is.
+pub struct Draft {
+    file: File,
+    beside: PathBuf,
+    place: PathBuf,
+}
+
+impl Draft {
+    pub fn begin(place: &Path) -> Result<Self, Failure> {
+        if place.symlink_metadata().is_ok() {
+            return Err(Failure::trouble(
+                "file",
+                format!("{} is there already; nothing is overwritten", place.display()),
+            ));
+        }
+        writable(place)?;
+        let mut name = place.file_name().unwrap_or_default().to_owned();
+        name.push(format!(".{}.new", std::process::id()));
+        let beside = place.with_file_name(name);
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside);
+        let file = file.map_err(|error| Failure::file("writing", &beside, &error))?;
+        Ok(Self { file, beside, place: place.into() })
+    }
+
+    /// What is written to.
+    pub fn writer(&self) -> Result<BufWriter<File>, Failure> {
+        let file = self.file.try_clone().map_err(|error| Failure::file("writing", &self.beside, &error))?;
+        Ok(BufWriter::with_capacity(1024 * 1024, file))
+    }
+
+    /// Puts it in place, durable. A link does not take the place of a file that has come there meanwhile; a rename would.
+    pub fn finish(self) -> Result<(), Failure> {
+        let done = self.file.sync_all().and_then(|()| std::fs::hard_link(&self.beside, &self.place));
+        done.map_err(|error| Failure::file("writing", &self.place, &error))?;
+        let directory = self.place.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
+        let synced = File::open(directory).and_then(|directory| directory.sync_all());
+        synced.map_err(|error| Failure::file("writing into", directory, &error))
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        // Finished or given up: under this name nothing stays.
+        let _ = std::fs::remove_file(&self.beside);
+    }
 }
 
 /// Whether a file could be written there, before anything irreversible is done for it.

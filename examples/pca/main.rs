@@ -33,6 +33,7 @@ mod person;
 mod secret;
 mod shop;
 mod show;
+mod transfer;
 mod view;
 
 use std::process::ExitCode;
@@ -86,9 +87,6 @@ fn asks_json_later(command: &Command) -> bool {
         | Command::Due(args)
         | Command::CheckChain(args)
         | Command::Prove(args)
-        | Command::Backup(args)
-        | Command::Export(args)
-        | Command::Import(args)
         | Command::Profile(ProfileCommand::Add(args)) => args.json(),
         _ => false,
     }
@@ -106,6 +104,7 @@ fn is_question(command: &Command) -> bool {
         | Command::Show(_)
         | Command::Log(_)
         | Command::Verify(_)
+        | Command::Export(_)
         | Command::Completions { .. }
         | Command::Due(_)
         | Command::CheckChain(_)
@@ -155,6 +154,9 @@ async fn run(global: Global, command: Command) -> Outcome {
         Command::Show(args) => show::show(global, &args.id).await,
         Command::Log(args) => history::log(global, args).await,
         Command::Verify(args) => history::verify(global, args).await,
+        Command::Backup(args) => transfer::backup(global, args).await,
+        Command::Export(args) => transfer::export(global, args).await,
+        Command::Import(args) => transfer::import(global, args).await,
         Command::Passphrase { new_passphrase_file } => admin::passphrase(global, &new_passphrase_file).await,
         Command::Keys(KeysCommand::Sweep) => admin::sweep(global).await,
         Command::Completions { shell } => admin::completions(shell),
@@ -165,8 +167,5 @@ async fn run(global: Global, command: Command) -> Outcome {
         Command::Due(_) => admin::later("A6", "the list of what is due"),
         Command::CheckChain(_) => admin::later("I6", "checking a chain of certificates"),
         Command::Prove(_) => admin::later("L6", "proving that an event is in the log"),
-        Command::Backup(_) => admin::later("L6", "backing the directory up"),
-        Command::Export(_) => admin::later("L6", "exporting the log"),
-        Command::Import(_) => admin::later("L6", "importing a log"),
     }
 }

@@ -103,6 +103,13 @@ impl Shop {
         Self::of(global, log, keys).await
     }
 
+    /// Opens the log for an import, making what is missing; the keys are left alone.
+    pub fn receiving(global: &Global) -> Result<FileEventStore, Failure> {
+        make_directory(&global.dir)?;
+        let log = global.dir.join("log");
+        Ok(patiently(|| FileEventStore::open_or_create(&log, Options::default()), log_in_use)?)
+    }
+
     async fn of(global: &Global, log: FileEventStore, keys: FileKeyStore) -> Result<Self, Failure> {
         let (log, keys) = (Arc::new(log), Arc::new(keys));
         let snapshots = Some(Snapshots::new(FileSnapshotStore::new(global.dir.join("log").join(SNAPSHOTS))));
@@ -304,7 +311,7 @@ async fn of_no_other_log(log: &std::path::Path, keys: &FileKeyStore) -> Result<(
     Err(Failure::trouble("key", message))
 }
 
-fn make_directory(directory: &std::path::Path) -> Result<(), Failure> {
+pub fn make_directory(directory: &std::path::Path) -> Result<(), Failure> {
     use std::os::unix::fs::DirBuilderExt as _;
     let mut builder = std::fs::DirBuilder::new();
     let made = builder.recursive(true).mode(0o700).create(directory);

@@ -7,6 +7,7 @@ mod later;
 mod offer;
 mod order;
 mod question;
+mod transfer;
 mod value;
 
 pub use authority::{AddressArgs, CaArgs, EnableArgs, EndArgs, EndingWord, PreviewArgs, SubjectArgs, UploadArgs};
@@ -14,6 +15,7 @@ pub use issue::{BulkArgs, DownloadArgs, IssueArgs, ProfileArgs, RequestArgs, Rev
 pub use later::LaterArgs;
 pub use order::{AssignArgs, Buy, BuyArgs, ExtendArgs, RefundArgs};
 pub use question::{ListArgs, ListKind, LogArgs, ShowArgs, VerifyArgs};
+pub use transfer::{BackupArgs, ExportArgs, ImportArgs};
 pub use value::{AlgorithmWord, AsOf, FamilyWord, FormatWord, LabelWord, Number, Paid, Span, TermWord, Time};
 
 use std::path::PathBuf;
@@ -197,6 +199,12 @@ Example:
     Log(LogArgs),
     /// Check the whole log: digests, positions, guards, ledger, signatures; with the passphrase the keys, too
     Verify(VerifyArgs),
+    /// Copy the log to another directory, also while others write to it; the next time only what is new
+    Backup(BackupArgs),
+    /// Write the whole log as JSON lines
+    Export(ExportArgs),
+    /// Read a log that was exported into a directory that has none
+    Import(ImportArgs),
     /// Put the keys under another passphrase
     #[command(after_help = "\
 If it is interrupted, run it again: until it ends, both passphrases are accepted.
@@ -237,15 +245,6 @@ Example:
     /// Prove that an event is in the log; not yet supported
     #[command(hide = true)]
     Prove(LaterArgs),
-    /// Back the directory up; not yet supported
-    #[command(hide = true)]
-    Backup(LaterArgs),
-    /// Export the log; not yet supported
-    #[command(hide = true)]
-    Export(LaterArgs),
-    /// Import a log; not yet supported
-    #[command(hide = true)]
-    Import(LaterArgs),
 }
 
 #[derive(Debug, Subcommand)]

@@ -19,6 +19,8 @@ mod lifecycle;
 mod output;
 mod questions;
 mod refusals;
+mod tampering;
+mod transfer;
 mod uploads;
 mod walk;
 mod words;

@@ -7,6 +7,7 @@
 //!   with a [`Receipt`].
 //! - A [`World`] folds streams; a decision looks at it through a [`Desk`] that gathers the guards.
 //! - A [`Verifier`] follows a log from its beginning and tells everything that does not fit.
+//! - [`portable`] writes a log as JSON lines and reads it into any store; [`copy()`] brings it from store to store.
 //! - [`scenario`] tests decisions: given events, when decided, then events or a refusal.
 
 mod body;
@@ -14,9 +15,11 @@ mod commit;
 mod error;
 mod name;
 mod payload;
+pub mod portable;
 pub mod scenario;
 mod seal;
 mod stream;
+mod transfer;
 mod verify;
 mod world;
 
@@ -33,5 +36,6 @@ pub(crate) use payload::{pack, unpack};
 pub use seal::{Head, Receipt, Recorded, RecordedError, Seal, StreamEvent, StreamSlice, StreamsRead};
 pub(crate) use stream::StreamName;
 pub use stream::{StreamId, StreamIdError};
+pub use transfer::{TransferError, Transferred, copy};
 pub use verify::{Fault, Verifier};
 pub use world::{Desk, Fold, Missing, Moment, World};

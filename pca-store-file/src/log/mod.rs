@@ -7,6 +7,7 @@
 //! log whole with [`scan`] and heals it; [`reader`] does so beside a writer, without healing. Everything that touches a
 //! disk goes through [`disk`].
 
+mod backup;
 mod cache;
 mod commit;
 mod disk;
