@@ -1,5 +1,5 @@
 //! Logs as JSON lines, and from store to store: every digest stays, and no bad line is taken in.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::as_conversions)]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,11 +27,11 @@ fn nth(number: u64) -> Commit {
     let metadata = Metadata {
         command: "Try".into(),
         actor: format!("Ünter \"{number}\"\n\u{1}"),
-        claimed_actor: (number % 3 == 0).then(|| "somebody".into()),
-        reason: (number % 2 == 0).then(String::new),
+        claimed_actor: number.is_multiple_of(3).then(|| "somebody".into()),
+        reason: number.is_multiple_of(2).then(String::new),
         correlation: None,
         decided_at: decided,
-        wall_clock: (number % 4 == 0).then(|| Timestamp::from_micros(-1)),
+        wall_clock: number.is_multiple_of(4).then(|| Timestamp::from_micros(-1)),
     };
     let mut draft = Draft::new(&name).metadata(metadata).guard("shared", shared(number)).guard(&own, 0).guard("x", 0);
     draft = draft.event(&["shared", &own], b"\x81\xa4name\xa3Ada");

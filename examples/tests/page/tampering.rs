@@ -184,6 +184,9 @@ fn is_damage(what: &str, run: &Run) {
     assert!(!text(&run.json()["faults"][0]).is_empty(), "{what}: {run:?}");
 }
 
+/// What somebody does to a log.
+type Change = fn(&mut Vec<Entry>);
+
 #[test]
 fn the_forger_writes_what_the_log_writes() {
     for forgery in [Forgery::Files, Forgery::Chain] {
@@ -195,7 +198,7 @@ fn the_forger_writes_what_the_log_writes() {
 
 #[test]
 fn commits_that_are_removed_reordered_replaced_or_dated_anew_are_found_by_the_chain() {
-    let changes: [(&str, fn(&mut Vec<Entry>)); 7] = [
+    let changes: [(&str, Change); 7] = [
         ("the first removed", |entries| drop(entries.remove(0))),
         ("one removed", |entries| drop(entries.remove(2))),
         ("reordered", |entries| entries.swap(2, 3)),
@@ -211,7 +214,7 @@ fn commits_that_are_removed_reordered_replaced_or_dated_anew_are_found_by_the_ch
 
 #[test]
 fn a_chain_made_anew_is_found_by_guards_where_later_commits_rest_on_what_was_changed() {
-    let changes: [(&str, fn(&mut Vec<Entry>)); 4] = [
+    let changes: [(&str, Change); 4] = [
         ("the first removed", |entries| drop(entries.remove(0))),
         ("the root's order removed", |entries| drop(entries.remove(1))),
         ("reordered", |entries| entries.swap(1, 2)),
@@ -224,7 +227,7 @@ fn a_chain_made_anew_is_found_by_guards_where_later_commits_rest_on_what_was_cha
 
 #[test]
 fn a_consistent_rewriting_is_found_by_every_digest_from_there_on_that_was_kept_elsewhere() {
-    let changes: [(fn(&mut Vec<Entry>), usize); 3] = [
+    let changes: [(Change, usize); 3] = [
         (|entries| entries[2].body = replaced(&entries[2].body, "growth", "murder"), 2),
         (|entries| entries[2].body = dated(&entries[2].body, 1), 2),
         // The last one, in which nothing else rests.
