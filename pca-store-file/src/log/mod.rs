@@ -6,6 +6,8 @@
 //! disk goes through [`disk`].
 
 mod cache;
+#[cfg(test)]
+mod campaign;
 mod disk;
 mod format;
 mod index;

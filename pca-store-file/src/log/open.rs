@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use pca_core::log::{Digest, Head, Recorded, StoreError};
 
-use super::disk::{Disk, DiskFile, Lock, LockError, Mode, place as put_in_place, read_full, read_small, write_full};
+use super::disk::{
+    Disk, DiskFile, Lock, LockError, Mode, make_directories, place as put_in_place, read_full, read_small, write_full,
+};
 use super::format::{
     CLOSED_FILE, CLOSED_LENGTH, ClosedAt, FORMAT_FILE, FORMAT_LENGTH, FrameKind, LOCK_FILE, LogId, SEGMENT_HEADER,
     SegmentStart, TORN_PREFIX, Unfit, VERSION, format_file, parse_format_file, segment_name, to_u64, to_usize,
@@ -51,8 +53,8 @@ pub(crate) fn open(disk: &dyn Disk, directory: &Path, intent: Intent) -> Result<
     if intent == Intent::Open && read_format(disk, directory)?.is_none() {
         absent(disk, directory)?;
     }
-    if intent != Intent::Open {
-        disk.create_directory(directory).map_err(failed("the directory cannot be made", directory))?;
+    if intent != Intent::Open && read_format(disk, directory)?.is_none() {
+        make_directories(disk, directory).map_err(failed("the directory cannot be made", directory))?;
     }
     let holder = format!("process {}", std::process::id());
     let lock = disk.lock(&directory.join(LOCK_FILE), &holder).map_err(|error| match error {
