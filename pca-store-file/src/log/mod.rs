@@ -12,6 +12,7 @@ mod disk;
 mod format;
 mod index;
 mod lease;
+mod mark;
 mod open;
 mod options;
 mod read;

@@ -12,10 +12,12 @@ use super::disk::{
     Disk, DiskFile, Lock, LockError, Mode, make_directories, place as put_in_place, read_full, read_small, write_full,
 };
 use super::format::{
-    CLOSED_FILE, CLOSED_LENGTH, ClosedAt, FORMAT_FILE, FORMAT_LENGTH, FrameKind, LOCK_FILE, LogId, SEGMENT_HEADER,
-    SegmentStart, TORN_PREFIX, Unfit, VERSION, format_file, parse_format_file, segment_name, to_u64, to_usize,
+    CLOSED_FILE, CLOSED_LENGTH, ClosedAt, FORMAT_FILE, FORMAT_LENGTH, FrameKind, LOCK_FILE, LogId, Mark,
+    SEGMENT_HEADER, SegmentStart, TORN_PREFIX, Unfit, VERSION, format_file, parse_format_file, segment_name, to_u64,
+    to_usize,
 };
 use super::index::Index;
+use super::mark::{self, MarkFile};
 use super::scan::{Found, Scanner, Verdict};
 use super::segment::{self, Listing, Segment};
 
@@ -45,6 +47,7 @@ pub(crate) struct Opened {
     pub(crate) closed: bool,
     /// Whether the last frame says that everything before it is durable, or there is none.
     pub(crate) marked: bool,
+    pub(crate) mark: MarkFile,
     pub(crate) torn: u64,
 }
 
@@ -109,7 +112,7 @@ pub(crate) fn no_log(directory: &Path) -> StoreError {
     refused(format!("there is no log in {}", directory.display()))
 }
 
-/// Makes a log: its first segment, then the format file, so that a log without segments is damaged.
+/// Makes a log: its first segment, the mark, then the format file, so that a log without segments is damaged.
 fn create(disk: &dyn Disk, directory: &Path) -> Result<LogId, StoreError> {
     let listing = listing(disk, directory)?;
     // What an interrupted creation leaves: the first segment without any frame, before the format file.
@@ -130,6 +133,7 @@ fn create(disk: &dyn Disk, directory: &Path) -> Result<LogId, StoreError> {
     let log = LogId(id);
     let start = SegmentStart { log, before: Head::GENESIS };
     segment::create(disk, directory, &start).map_err(failed("the first segment cannot be made", directory))?;
+    mark::make(disk, directory, log)?;
     put_in_place(disk, directory, FORMAT_FILE, &format_file(log))
         .map_err(failed("the format file cannot be made", directory))?;
     Ok(log)
@@ -143,7 +147,8 @@ fn recover(disk: &dyn Disk, directory: &Path, log: LogId, lock: Lock) -> Result<
         disk.remove(&path).map_err(failed("a file that was never put in place cannot be removed", &path))?;
     }
     let closed = read_closed(disk, directory, log)?;
-    let mut reading = Reading { index: Index::default(), head: Head::GENESIS, segments: Vec::new() };
+    let mark = mark::read(disk, directory, log)?;
+    let mut reading = Reading { index: Index::default(), head: Head::GENESIS, segments: Vec::new(), mark };
     let Some((last, earlier)) = listing.segments.split_last() else {
         return Err(corrupt(directory.display().to_string(), "the log has no segment".into()));
     };
@@ -157,6 +162,9 @@ fn recover(disk: &dyn Disk, directory: &Path, log: LogId, lock: Lock) -> Result<
     if let Some(closed) = &closed {
         ended_as_closed(&scanner, *last, stop.broken.as_deref(), &reading.head, closed)?;
     }
+    if let Some(mark) = &mark {
+        mark.check_end(*last, scanner.offset(), stop.broken.as_deref())?;
+    }
     let torn = match &stop.broken {
         Some(reason) => heal(disk, directory, *last, &mut scanner, file.as_ref(), reason)?,
         None => 0,
@@ -165,12 +173,13 @@ fn recover(disk: &dyn Disk, directory: &Path, log: LogId, lock: Lock) -> Result<
         confirm(&scanner, file.as_ref()).map_err(failed("the end of the log cannot be written again", directory))?;
         disk.sync_directory(directory).map_err(failed("the directory cannot be synced", directory))?;
     }
+    let mark = MarkFile::open(disk, directory, log, mark)?;
     let allocated = file.length().map_err(failed("the length of a segment cannot be read", directory))?;
-    let Reading { index, head, segments } = reading;
+    let Reading { index, head, segments, .. } = reading;
     tracing::info!(commits = index.count(), position = head.position.get(), torn, "opened a log");
     let end = scanner.offset();
     let marked = stop.marked;
-    Ok(Opened { lock, log, index, head, segments, end, allocated, closed: closed.is_some(), marked, torn })
+    Ok(Opened { lock, log, index, head, segments, end, allocated, closed: closed.is_some(), marked, mark, torn })
 }
 
 /// What of a log has been read.
@@ -178,6 +187,7 @@ struct Reading {
     index: Index,
     head: Head,
     segments: Vec<Segment>,
+    mark: Option<Mark>,
 }
 
 /// Where reading a segment stopped.
@@ -219,6 +229,7 @@ impl Reading {
         loop {
             let at = scanner.offset();
             let damage = |reason| corrupt(segment::place(first, at), reason);
+            self.mark.map_or(Ok(()), |mark| mark.check_passing(first, at, &self.head)).map_err(damage)?;
             match scanner.next(&self.head).map_err(|error| unreadable(first, at, &error))? {
                 Found::Commit { recorded, offset } => {
                     self.admit(&recorded, number, offset).map_err(damage)?;

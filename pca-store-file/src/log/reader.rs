@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use pca_core::log::{Head, Recorded, StoreError};
 
 use super::disk::{Disk, Mode};
-use super::format::{FrameKind, LogId, SEGMENT_HEADER, SegmentStart, segment_name, to_u64};
+use super::format::{FrameKind, LogId, Mark, SEGMENT_HEADER, SegmentStart, segment_name, to_u64};
+use super::mark;
 use super::open::{
     admit, corrupt, ended_as_closed, failed, listing, no_log, read_closed, read_format, unfit_file, unreadable,
 };
@@ -21,6 +22,8 @@ pub(crate) struct Reader {
     disk: Arc<dyn Disk>,
     directory: PathBuf,
     log: LogId,
+    /// What was durable when the log was opened.
+    mark: Option<Mark>,
     progress: Mutex<Progress>,
 }
 
@@ -33,6 +36,8 @@ struct Progress {
     /// Whether the last frame was a seal.
     sealed: bool,
     torn: u64,
+    /// Behind the last valid frame, durable or not.
+    stopped: u64,
 }
 
 impl Reader {
@@ -41,9 +46,15 @@ impl Reader {
         let mut state = State::new(log, super::index::Index::default(), Head::GENESIS, Vec::new(), 0);
         state.end = Some(End::ReadOnly);
         let shared = Shared::new(log, state, cache);
-        let progress = Progress { segment: 0, offset: 0, head: Head::GENESIS, sealed: true, torn: 0 };
-        let reader = Self { disk, directory, log, progress: Mutex::new(progress) };
+        // First what was true before: what it names as durable is in the segments.
+        let mark = mark::read(disk.as_ref(), &directory, log)?;
+        let progress = Progress { segment: 0, offset: 0, head: Head::GENESIS, sealed: true, torn: 0, stopped: 0 };
+        let reader = Self { disk, directory, log, mark, progress: Mutex::new(progress) };
         reader.refresh(&shared)?;
+        if let Some(mark) = mark {
+            let progress = reader.progress.lock().unwrap_or_else(PoisonError::into_inner);
+            mark.check_end(progress.segment, progress.stopped, None)?;
+        }
         Ok((reader, shared))
     }
 
@@ -90,6 +101,10 @@ impl Reader {
         loop {
             let at = scanner.offset();
             let place = segment::place(progress.segment, at);
+            progress.stopped = at;
+            self.mark
+                .map_or(Ok(()), |mark| mark.check_passing(segment, at, &head))
+                .map_err(|reason| corrupt(place.clone(), reason))?;
             match scanner.next(&head).map_err(trouble(at))? {
                 Found::Commit { recorded, offset } => {
                     // A frame says that everything before an offset is durable: that is served.

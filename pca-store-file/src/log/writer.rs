@@ -12,6 +12,7 @@ use super::format::{
     CLOSED_FILE, ClosedAt, FRAME_HEADER, FrameKind, FramePlace, LogId, SEGMENT_HEADER, SegmentStart, mark, to_u64,
     to_usize,
 };
+use super::mark::MarkFile;
 use super::open::{self, Intent, refused};
 use super::options::Options;
 use super::segment;
@@ -43,6 +44,8 @@ pub(crate) struct Writer {
     closed: bool,
     /// Whether the last frame says that everything before it is durable, or there is none.
     pub(crate) marked: bool,
+    /// The file that says so, too, behind every beacon.
+    mark: MarkFile,
     beacon: Option<Duration>,
     preallocation: u64,
     segment_size: u64,
@@ -73,6 +76,7 @@ impl Writer {
             allocated: opened.allocated,
             closed: opened.closed,
             marked: opened.marked,
+            mark: opened.mark,
             beacon: options.beacon,
             preallocation: options.preallocation,
             segment_size: options.segment_size,
@@ -102,7 +106,7 @@ impl Writer {
         let written = match work {
             Work::End => return false,
             Work::Group(job) => self.write(&job).map(|()| self.shared.published(job.octets)),
-            Work::Beacon(head) => self.mark(FrameKind::Beacon, &head),
+            Work::Beacon(head) => self.idle(&head),
         };
         if let Err(error) = &written {
             tracing::error!(%error, segment = self.first, "a write failed; nothing more is taken");
@@ -177,6 +181,12 @@ impl Writer {
         self.file.set_length(self.end)?;
         self.allocated = self.end;
         self.file.sync_all()
+    }
+
+    /// Says that everything is durable: in the log, and then where it is found if the end of the log is lost.
+    fn idle(&mut self, head: &Head) -> io::Result<()> {
+        self.mark(FrameKind::Beacon, head)?;
+        self.mark.advance(self.first, self.end, head)
     }
 
     /// Appends a seal or beacon and makes it durable.

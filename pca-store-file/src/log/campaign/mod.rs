@@ -2,10 +2,13 @@
 //!
 //! Each is deterministic by its seed, apart from the log's random id. `PCA_FIRE=N` asks for so many cases, of the whole
 //! range evenly; `PCA_SEED=S` repeats one; without them a slice is run. `docs/log-format.md` has the commands and figures.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::indexing_slicing, clippy::as_conversions)]
 
+mod bits;
 mod crash;
+mod faults;
 mod history;
+mod mutants;
 mod session;
 
 use core::fmt::Debug;
@@ -13,6 +16,7 @@ use core::ops::AddAssign;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use super::Options;
 use history::{DIRECTORY, History, check, contents};
 use session::Session;
 
