@@ -9,7 +9,8 @@ pub(crate) enum Fault {
     Io,
     /// ENOSPC, and nothing is done.
     Full,
-    /// Half of a write or read is done and told so; the next write finds the disk full. Other calls fail with ENOSPC.
+    /// Half of a write or read is done and told so; the next write finds the disk full. Syncs and locks fail with
+    /// ENOSPC, other calls are done.
     Short,
 }
 
@@ -40,6 +41,14 @@ impl Verdict {
     /// Fails what was done nevertheless.
     pub(crate) fn after(self) -> io::Result<()> {
         if self == Self::DoneAndFailed { Err(io::Error::from_raw_os_error(EIO)) } else { Ok(()) }
+    }
+
+    /// Fails what could not have been done in any case.
+    pub(crate) fn instead<T>(self, done: io::Result<T>) -> io::Result<T> {
+        if done.is_err() {
+            self.after()?;
+        }
+        done
     }
 
     /// Fails a call that reads.

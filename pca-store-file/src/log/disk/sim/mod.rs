@@ -210,9 +210,9 @@ impl Disk for SimDisk {
         let (name, mut live) = (name_of(path), self.live());
         let verdict = live.plan.call();
         verdict.before()?;
-        live.directory(above(&name))?;
+        verdict.instead(live.directory(above(&name)))?;
         if name.is_empty() || live.now.names.contains_key(&name) {
-            return Err(io::ErrorKind::AlreadyExists.into());
+            return verdict.instead(Err(io::ErrorKind::AlreadyExists.into()));
         }
         live.now.names.insert(Arc::clone(&name), Named::Directory);
         live.journal.push(Entry::MakeDirectory(name));
@@ -233,7 +233,7 @@ impl Disk for SimDisk {
         let verdict = live.plan.call();
         verdict.before()?;
         let file = match mode {
-            Mode::Read | Mode::Write => live.file(&name)?,
+            Mode::Read | Mode::Write => verdict.instead(live.file(&name))?,
             Mode::Create => {
                 let file = live.create(&name)?;
                 if live.now.files.get(file).is_some_and(|content| !content.is_empty()) {
@@ -250,7 +250,7 @@ impl Disk for SimDisk {
         let (from, to, mut live) = (name_of(from), name_of(to), self.live());
         let verdict = live.plan.call();
         verdict.before()?;
-        let file = live.file(&from)?;
+        let file = verdict.instead(live.file(&from))?;
         live.now.names.remove(&from);
         live.now.names.insert(Arc::clone(&to), Named::File(file));
         live.journal.push(Entry::Rename { from, to });
@@ -261,7 +261,7 @@ impl Disk for SimDisk {
         let (name, mut live) = (name_of(path), self.live());
         let verdict = live.plan.call();
         verdict.before()?;
-        live.file(&name)?;
+        verdict.instead(live.file(&name))?;
         live.now.names.remove(&name);
         live.journal.push(Entry::Remove(name));
         verdict.after()
