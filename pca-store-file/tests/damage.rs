@@ -6,6 +6,7 @@ mod support;
 use std::fs;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
+use std::time::Duration;
 
 use pca_core::log::StoreError;
 use pca_store_file::{FileEventStore, Options};
@@ -256,4 +257,72 @@ fn commits_that_were_removed_or_exchanged_are_missed() {
         fs::write(&path, changed).unwrap();
         is_damage(open(directory.path()), "commits were moved");
     }
+}
+
+/// A log of four commits that was idle and then left, and where its frames begin.
+fn idle(directory: &Path) -> (Vec<u8>, Vec<usize>) {
+    let live = tempfile::tempdir().unwrap();
+    let beacon = options().beacon(Some(Duration::from_millis(1)));
+    let store = fill(live.path(), beacon, 4);
+    let mark = live.path().join("mark");
+    // The mark is written behind the beacon; as many marks as there were beacons need not be four.
+    let named = |octets: &[u8]| {
+        let slots = [0, 512].map(|slot| u64::from_be_bytes(octets[slot + 56..slot + 64].try_into().unwrap()));
+        slots.contains(&4)
+    };
+    while !named(&fs::read(&mark).unwrap()) {
+        std::thread::yield_now();
+    }
+    copy(live.path(), directory);
+    drop(store);
+    let octets = fs::read(segments(directory).remove(0)).unwrap();
+    let frames = frames(&octets);
+    (octets, frames)
+}
+
+#[test]
+fn an_idle_log_that_was_cut_between_two_frames_is_damaged() {
+    let directory = tempfile::tempdir().unwrap();
+    let (octets, frames) = idle(directory.path());
+    let path = segments(directory.path()).remove(0);
+    for cut in &frames[..frames.len() - 1] {
+        fs::write(&path, &octets[..*cut]).unwrap();
+        for opened in [open(directory.path()), read_only(directory.path())] {
+            let Err(StoreError::Corrupt { place, reason }) = opened else { unreachable!("cut at {cut}: {opened:?}") };
+            assert_eq!(place, format!("segment {:020} offset {cut}", 1));
+            assert!(reason.contains("was durable up to"), "{reason}");
+        }
+    }
+    fs::write(&path, &octets[..frames[frames.len() - 1]]).unwrap();
+    assert_prefix(&read_only(directory.path()).unwrap(), 4);
+    assert_prefix(&open(directory.path()).unwrap(), 4);
+}
+
+#[test]
+fn a_mark_that_is_missing_is_made_and_one_that_does_not_belong_here_is_refused() {
+    let (directory, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    idle(directory.path());
+    idle(other.path());
+    let mark = directory.path().join("mark");
+    let whole = fs::read(&mark).unwrap();
+    for slot in [0, 512] {
+        let mut torn = whole.clone();
+        torn[slot + 70..slot + 512].fill(0xa5);
+        fs::write(&mark, &torn).unwrap();
+        assert_prefix(&read_only(directory.path()).unwrap(), 4);
+        torn[582 - slot] ^= 1;
+        fs::write(&mark, &torn).unwrap();
+        is_damage(open(directory.path()), "both slots are broken");
+        is_damage(read_only(directory.path()), "both slots are broken");
+    }
+    fs::copy(other.path().join("mark"), &mark).unwrap();
+    for opened in [open(directory.path()), read_only(directory.path())] {
+        assert!(matches!(opened, Err(StoreError::Corrupt { reason, .. }) if reason.contains("another log")));
+    }
+    fs::remove_file(&mark).unwrap();
+    assert_prefix(&read_only(directory.path()).unwrap(), 4);
+    assert_prefix(&open(directory.path()).unwrap(), 4);
+    assert_eq!(fs::read(&mark).unwrap().len(), 1024);
+    fs::write(&mark, &whole).unwrap();
+    assert_prefix(&open(directory.path()).unwrap(), 4);
 }

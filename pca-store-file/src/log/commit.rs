@@ -10,24 +10,9 @@ use super::staging::{Answer, Failure, Tried};
 impl Shared {
     /// Commits a train; answered when everything that an answer rests on is durable, or has failed.
     pub(crate) async fn commit(&self, train: Vec<Commit>, options: &Options) -> Vec<Result<Receipt, StoreError>> {
-        let mut train: Vec<(Commit, Prepared)> = train
-            .into_iter()
-            .map(|commit| {
-                let prepared = Prepared::new(&self.keys, &commit);
-                (commit, prepared)
-            })
-            .collect();
-        let (Tried { answers, durable, staged }, idle) = loop {
-            let mut state = self.lock();
-            if train.iter().any(|(_, prepared)| state.index.is_stale(prepared)) {
-                drop(state);
-                if let Err(error) = train.iter_mut().try_for_each(|(commit, prepared)| self.look_up(commit, prepared)) {
-                    return not_tried(train.len(), error);
-                }
-                continue;
-            }
-            let tried = state.try_train(train, options);
-            break (tried, core::mem::take(&mut state.idle));
+        let (Tried { answers, durable, staged }, idle) = match self.stage(train, options) {
+            Ok(staged) => staged,
+            Err(answers) => return answers,
         };
         if idle {
             self.wake_writer();
@@ -40,6 +25,31 @@ impl Shared {
             Some(receiver) => receiver.await.unwrap_or_else(|_| Err(self.unanswered())).err(),
         };
         answers.into_iter().map(|answer| self.answer(answer, failure.as_ref())).collect()
+    }
+
+    /// Stages a train; tells whether the writer waits to be told of it. If what the index files know cannot be read, the
+    /// answers say so.
+    pub(crate) fn stage(
+        &self,
+        train: Vec<Commit>,
+        options: &Options,
+    ) -> Result<(Tried, bool), Vec<Result<Receipt, StoreError>>> {
+        let prepare = |commit| {
+            let prepared = Prepared::new(&self.keys, &commit);
+            (commit, prepared)
+        };
+        let mut train: Vec<(Commit, Prepared)> = train.into_iter().map(prepare).collect();
+        loop {
+            let mut state = self.lock();
+            if !train.iter().any(|(_, prepared)| state.index.is_stale(prepared)) {
+                let tried = state.try_train(train, options);
+                return Ok((tried, core::mem::take(&mut state.idle)));
+            }
+            drop(state);
+            if let Err(error) = train.iter_mut().try_for_each(|(commit, prepared)| self.look_up(commit, prepared)) {
+                return Err(not_tried(train.len(), error));
+            }
+        }
     }
 
     /// Asks the index files what they know of a commit.

@@ -11,6 +11,8 @@ pub(crate) const FORMAT_FILE: &str = "format";
 pub(crate) const LOCK_FILE: &str = "lock";
 /// The name of the file that says where the log ended when it was closed; absent while it is written.
 pub(crate) const CLOSED_FILE: &str = "closed";
+/// The name of the file that says up to where the log was durable when it was idle last.
+pub(crate) const MARK_FILE: &str = "mark";
 /// How the name of a file begins that a torn tail was copied to.
 pub(crate) const TORN_PREFIX: &str = "torn-";
 /// How the name of a segment ends.
@@ -19,6 +21,8 @@ pub(crate) const SEGMENT_SUFFIX: &str = ".log";
 pub(crate) const FORMAT_LENGTH: usize = 40;
 /// The length of the file that says where the log ended.
 pub(crate) const CLOSED_LENGTH: usize = 96;
+/// The length of a slot of the mark: what a disk writes at once. There are two.
+pub(crate) const MARK_SLOT: usize = 512;
 /// The length of a segment's header.
 pub(crate) const SEGMENT_HEADER: usize = 96;
 /// The length of a frame's header.
@@ -29,6 +33,7 @@ pub(crate) const LARGEST_GROUP: usize = 64 * 1024 * 1024;
 const FORMAT_MAGIC: &[u8; 8] = b"PCA-LOG\n";
 const SEGMENT_MAGIC: &[u8; 8] = b"PCA-SEG\n";
 const CLOSED_MAGIC: &[u8; 8] = b"PCA-END\n";
+const MARK_MAGIC: &[u8; 8] = b"PCA-DUR\n";
 /// What a frame begins with.
 pub(crate) const FRAME_MAGIC: &[u8; 4] = b"PCAf";
 const FILE_TAG: &[u8] = b"pca-file-v1\0";
@@ -146,6 +151,90 @@ impl ClosedAt {
     }
 }
 
+/// Up to where a log was durable once: it never ends before that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mark {
+    /// The log.
+    pub(crate) log: LogId,
+    /// Counts the marks of the log; the newest has the greatest.
+    pub(crate) sequence: u64,
+    /// The first position of the segment that was the last one then.
+    pub(crate) segment: u64,
+    /// Where in it a frame ended that had been synced.
+    pub(crate) offset: u64,
+    /// The position of the newest event before that.
+    pub(crate) position: Position,
+    /// The digest of the newest commit before that.
+    pub(crate) digest: Digest,
+}
+
+impl Mark {
+    /// What is true of every log.
+    pub(crate) fn first(log: LogId) -> Self {
+        let Head { position, digest, .. } = Head::GENESIS;
+        Self { log, sequence: 1, segment: 1, offset: to_u64(SEGMENT_HEADER), position, digest }
+    }
+
+    /// The slot that it is written to, which is the one that the mark before it is not in.
+    pub(crate) fn slot(&self) -> u64 {
+        (self.sequence % 2) * to_u64(MARK_SLOT)
+    }
+
+    /// A slot: zeros stand behind the mark.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut octets = preamble(MARK_MAGIC, self.log);
+        for number in [self.sequence, self.segment, self.offset, self.position.get()] {
+            octets.extend_from_slice(&number.to_be_bytes());
+        }
+        octets.extend_from_slice(self.digest.as_bytes());
+        seal_small(&mut octets);
+        octets.resize(MARK_SLOT, 0);
+        octets
+    }
+
+    /// Both slots of a new file.
+    pub(crate) fn encode_both(&self) -> Vec<u8> {
+        let before = Self { sequence: self.sequence.saturating_sub(1), ..*self };
+        let mut slots = [*self, before];
+        slots.sort_by_key(Self::slot);
+        slots.iter().flat_map(Self::encode).collect()
+    }
+
+    /// The newest mark of the file. One slot may be torn, for a crash can have come while it was written.
+    pub(crate) fn parse(octets: &[u8]) -> Result<Self, Unfit> {
+        let slots = [0, MARK_SLOT].map(|start| Self::parse_slot(octets.get(start..).unwrap_or_default()));
+        match slots {
+            [Err(newer @ Unfit::Newer(_)), _] | [_, Err(newer @ Unfit::Newer(_))] => Err(newer),
+            [Ok(first), Ok(second)] => Ok(if first.sequence > second.sequence { first } else { second }),
+            [Ok(mark), Err(_)] | [Err(_), Ok(mark)] => Ok(mark),
+            [Err(_), Err(damaged)] => Err(damaged),
+        }
+    }
+
+    fn parse_slot(octets: &[u8]) -> Result<Self, Unfit> {
+        let octets = octets.get(..MARK_CONTENT).unwrap_or_default();
+        let log = match parse_small(octets, MARK_MAGIC, MARK_CONTENT) {
+            // One octet of a torn slot must not read as a newer version: the checksum must fit.
+            Err(Unfit::Newer(_)) if !small_fits(octets) => return damaged("its checksum does not fit"),
+            parsed => parsed?,
+        };
+        let fields = || {
+            Some(Self {
+                log,
+                sequence: u64::from_be_bytes(array(octets, 32)?),
+                segment: u64::from_be_bytes(array(octets, 40)?),
+                offset: u64::from_be_bytes(array(octets, 48)?),
+                position: Position::new(u64::from_be_bytes(array(octets, 56)?)),
+                digest: Digest::new(array(octets, 64)?),
+            })
+        };
+        fields().ok_or_else(|| Unfit::Damaged("it is too short".into()))
+    }
+}
+
+/// The length of a mark without the zeros behind it.
+const MARK_CONTENT: usize = 104;
+
 pub(crate) fn preamble(magic: &[u8; 8], log: LogId) -> Vec<u8> {
     let mut octets = Vec::with_capacity(SEGMENT_HEADER);
     octets.extend_from_slice(magic);
@@ -172,10 +261,7 @@ pub(crate) fn parse_small(octets: &[u8], magic: &[u8; 8], length: usize) -> Resu
     if octets.len() != length {
         return damaged("it has another length than it should");
     }
-    let (Some(content), Some(checksum)) = (octets.get(..length - CHECKSUM), array(octets, length - CHECKSUM)) else {
-        return damaged("it is too short");
-    };
-    if truncated(Sha256::new().chain_update(FILE_TAG).chain_update(content)) != checksum {
+    if !small_fits(octets) {
         return damaged("its checksum does not fit");
     }
     if array(octets, 12) != Some([0; 4]) {
@@ -190,6 +276,12 @@ pub(crate) fn mend_small_file(octets: &mut [u8]) {
     if let Some((content, checksum)) = octets.split_last_chunk_mut::<CHECKSUM>() {
         *checksum = truncated(Sha256::new().chain_update(FILE_TAG).chain_update(&content));
     }
+}
+
+fn small_fits(octets: &[u8]) -> bool {
+    octets.split_last_chunk::<CHECKSUM>().is_some_and(|(content, checksum)| {
+        truncated(Sha256::new().chain_update(FILE_TAG).chain_update(content)) == *checksum
+    })
 }
 
 /// What a frame holds.
@@ -435,6 +527,39 @@ mod tests {
             assert!(SegmentStart::parse(&flip(start.encode())).is_err(), "{bit}");
             assert!(ClosedAt::parse(&flip(closed.encode())).is_err(), "{bit}");
         }
+    }
+
+    #[test]
+    fn a_mark_outlives_a_torn_slot_and_the_newest_whole_one_counts() {
+        let first = Mark::first(LOG);
+        let mut file = first.encode_both();
+        assert_eq!((file.len(), Mark::parse(&file)), (2 * MARK_SLOT, Ok(first)));
+        let Head { position, digest, .. } = head();
+        let second = Mark { sequence: 2, segment: 1, offset: 400, position, digest, log: LOG };
+        let slot = to_usize(second.slot());
+        assert_ne!(second.slot(), first.slot());
+        file[slot..slot + MARK_SLOT].copy_from_slice(&second.encode());
+        assert_eq!(Mark::parse(&file), Ok(second));
+        for bit in 0..MARK_SLOT * 8 {
+            let mut flipped = file.clone();
+            flipped[slot + bit / 8] ^= 1 << (bit % 8);
+            let told = if bit < MARK_CONTENT * 8 { first } else { second };
+            assert_eq!(Mark::parse(&flipped), Ok(told), "{bit}");
+            flipped[to_usize(first.slot())] ^= 1;
+            assert_eq!(Mark::parse(&flipped).is_err(), bit < MARK_CONTENT * 8, "{bit}");
+        }
+        assert!(Mark::parse(&[]).is_err());
+    }
+
+    #[test]
+    fn a_newer_mark_is_told_from_a_torn_one() {
+        let mut slot = Mark::first(LOG).encode();
+        slot.truncate(MARK_CONTENT - CHECKSUM);
+        slot[11] = 2;
+        let torn = [slot.clone(), vec![0; 8]].concat();
+        assert!(matches!(Mark::parse(&torn), Err(Unfit::Damaged(_))));
+        seal_small(&mut slot);
+        assert_eq!(Mark::parse(&slot), Err(Unfit::Newer(2)));
     }
 
     #[test]

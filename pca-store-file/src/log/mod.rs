@@ -9,6 +9,8 @@
 
 mod backup;
 mod cache;
+#[cfg(test)]
+mod campaign;
 mod commit;
 mod disk;
 mod format;
@@ -18,6 +20,7 @@ pub mod fuzzing;
 mod index;
 mod indexer;
 mod lease;
+mod mark;
 mod open;
 mod options;
 mod read;

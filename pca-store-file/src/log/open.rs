@@ -9,13 +9,17 @@ use std::sync::atomic::AtomicBool;
 
 use pca_core::log::{Digest, Head, Recorded, StoreError};
 
-use super::disk::{Disk, DiskFile, Lock, LockError, Mode, place as put_in_place, read_full, read_small, write_full};
+use super::disk::{
+    Disk, DiskFile, Lock, LockError, Mode, make_directories, place as put_in_place, read_full, read_small, write_full,
+};
 use super::format::{
-    CLOSED_FILE, CLOSED_LENGTH, ClosedAt, FORMAT_FILE, FORMAT_LENGTH, FrameKind, LOCK_FILE, LogId, SEGMENT_HEADER,
-    SegmentStart, TORN_PREFIX, Unfit, VERSION, format_file, parse_format_file, segment_name, to_u64, to_usize,
+    CLOSED_FILE, CLOSED_LENGTH, ClosedAt, FORMAT_FILE, FORMAT_LENGTH, FrameKind, LOCK_FILE, LogId, Mark,
+    SEGMENT_HEADER, SegmentStart, TORN_PREFIX, Unfit, VERSION, format_file, parse_format_file, segment_name, to_u64,
+    to_usize,
 };
 use super::frames::{self, Source};
 use super::index::{Covered, Fetch, Index, Keeper, Loaded, Place, Prepared, SUFFIX};
+use super::mark::{self, MarkFile};
 use super::scan::{Found, Scanner, Verdict};
 use super::segment::{self, Listing, Segment};
 
@@ -54,6 +58,7 @@ pub(crate) struct Recovered {
     pub(crate) closed: bool,
     /// Whether the last frame says that everything before it is durable, or there is none.
     pub(crate) marked: bool,
+    pub(crate) mark: MarkFile,
     pub(crate) torn: u64,
 }
 
@@ -63,8 +68,8 @@ pub(crate) fn open(shared_disk: &Arc<dyn Disk>, directory: &Path, intent: Intent
     if intent == Intent::Open && read_format(disk, directory)?.is_none() {
         absent(disk, directory)?;
     }
-    if intent != Intent::Open {
-        disk.create_directory(directory).map_err(failed("the directory cannot be made", directory))?;
+    if intent != Intent::Open && read_format(disk, directory)?.is_none() {
+        make_directories(disk, directory).map_err(failed("the directory cannot be made", directory))?;
     }
     let holder = format!("process {}", std::process::id());
     let lock = disk.lock(&directory.join(LOCK_FILE), &holder).map_err(|error| match error {
@@ -167,6 +172,7 @@ fn create(disk: &dyn Disk, directory: &Path) -> Result<LogId, StoreError> {
     let log = LogId(id);
     let start = SegmentStart { log, before: Head::GENESIS };
     segment::create(disk, directory, &start).map_err(failed("the first segment cannot be made", directory))?;
+    mark::make(disk, directory, log)?;
     put_in_place(disk, directory, FORMAT_FILE, &format_file(log))
         .map_err(failed("the format file cannot be made", directory))?;
     Ok(log)
@@ -181,6 +187,7 @@ fn recover(keeper: &Keeper) -> Result<Recovered, StoreError> {
         disk.remove(&path).map_err(failed("a file that was never put in place cannot be removed", &path))?;
     }
     let closed = read_closed(disk, directory, log)?;
+    let mark = mark::read(disk, directory, log)?;
     let Loaded { runs, segments, useless } = keeper.load(&listing.segments)?;
     for (name, reason) in &useless {
         tracing::warn!(name, reason, "an index file is of no use and is removed");
@@ -188,7 +195,7 @@ fn recover(keeper: &Keeper) -> Result<Recovered, StoreError> {
     }
     let covered = segments.len();
     let head = runs.head();
-    let mut reading = Reading { index: Index::new(log, Arc::new(runs)), head, segments, begun: false };
+    let mut reading = Reading { index: Index::new(log, Arc::new(runs)), head, segments, begun: false, mark };
     let Some((last, earlier)) = listing.segments.split_last() else {
         return Err(corrupt(directory.display().to_string(), "the log has no segment".into()));
     };
@@ -204,6 +211,9 @@ fn recover(keeper: &Keeper) -> Result<Recovered, StoreError> {
     if let Some(closed) = &closed {
         ended_as_closed(&scanner, *last, stop.broken.as_deref(), &reading.head, closed)?;
     }
+    if let Some(mark) = &mark {
+        mark.check_end(*last, scanner.offset(), stop.broken.as_deref())?;
+    }
     let torn = match &stop.broken {
         Some(reason) => heal(disk, directory, *last, &mut scanner, file.as_ref(), reason)?,
         None => 0,
@@ -212,13 +222,14 @@ fn recover(keeper: &Keeper) -> Result<Recovered, StoreError> {
         confirm(&scanner, file.as_ref()).map_err(failed("the end of the log cannot be written again", directory))?;
         disk.sync_directory(directory).map_err(failed("the directory cannot be synced", directory))?;
     }
+    let mark = MarkFile::open(disk, directory, log, mark)?;
     let allocated = file.length().map_err(failed("the length of a segment cannot be read", directory))?;
     let Reading { index, head, segments, .. } = reading;
     tracing::info!(read = index.in_memory(), position = head.position.get(), torn, "opened a log");
     let end = scanner.offset();
     let marked = stop.marked;
     let closed = closed.is_some();
-    Ok(Recovered { index, head, segments, end, allocated, closed, marked, torn })
+    Ok(Recovered { index, head, segments, end, allocated, closed, marked, mark, torn })
 }
 
 /// What of a log has been read.
@@ -228,6 +239,7 @@ struct Reading {
     segments: Vec<Segment>,
     /// Whether a segment was begun that no index file covers.
     begun: bool,
+    mark: Option<Mark>,
 }
 
 /// Where reading a segment stopped.
@@ -272,6 +284,7 @@ impl Reading {
         loop {
             let at = scanner.offset();
             let damage = |reason| corrupt(segment::place(first, at), reason);
+            self.mark.map_or(Ok(()), |mark| mark.check_passing(first, at, &self.head)).map_err(damage)?;
             match scanner.next(&self.head).map_err(|error| unreadable(first, at, &error))? {
                 Found::Commit { recorded, offset } => {
                     let files = Files { log, segments: &self.segments };

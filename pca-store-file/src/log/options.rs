@@ -88,4 +88,11 @@ impl Options {
         self.beacon = after;
         self
     }
+
+    /// Has the writer make index files itself.
+    #[cfg(test)]
+    pub(crate) fn indexed_here(mut self) -> Self {
+        self.index_here = true;
+        self
+    }
 }

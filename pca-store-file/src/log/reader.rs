@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use pca_core::log::{Head, Recorded, StoreError};
 
 use super::disk::{Disk, Mode};
-use super::format::{FrameKind, LogId, SEGMENT_HEADER, SegmentStart, segment_name, to_u64};
+use super::format::{FrameKind, LogId, Mark, SEGMENT_HEADER, SegmentStart, segment_name, to_u64};
 use super::index::{Index, Keeper, Loaded, Prepared};
+use super::mark;
 use super::open::{
     absent, admit, corrupt, ended_as_closed, failed, listing, no_log, read_closed, read_format, unfit_file, unreadable,
 };
@@ -26,6 +27,8 @@ pub(crate) struct Reader {
     directory: PathBuf,
     log: LogId,
     keeper: Keeper,
+    /// What was durable when the log was opened.
+    mark: Option<Mark>,
     progress: Mutex<Progress>,
 }
 
@@ -38,6 +41,8 @@ struct Progress {
     /// Whether the last frame was a seal.
     sealed: bool,
     torn: u64,
+    /// Behind the last valid frame, durable or not.
+    stopped: u64,
 }
 
 impl Reader {
@@ -65,9 +70,15 @@ impl Reader {
         let mut state = State::new(log, Index::new(log, Arc::new(runs)), head, segments, tail);
         state.end = Some(End::ReadOnly);
         let shared = Shared::new(log, state, cache);
-        let progress = Progress { segment: 0, offset: 0, head, sealed: true, torn: 0 };
-        let reader = Self { disk, directory, log, keeper, progress: Mutex::new(progress) };
+        // First what was true before: what it names as durable is in the segments.
+        let mark = mark::read(disk.as_ref(), &directory, log)?;
+        let progress = Progress { segment: 0, offset: 0, head, sealed: true, torn: 0, stopped: 0 };
+        let reader = Self { disk, directory, log, keeper, mark, progress: Mutex::new(progress) };
         reader.refresh(&shared)?;
+        if let Some(mark) = mark {
+            let progress = reader.progress.lock().unwrap_or_else(PoisonError::into_inner);
+            mark.check_end(progress.segment, progress.stopped, None)?;
+        }
         Ok((reader, shared))
     }
 
@@ -116,6 +127,10 @@ impl Reader {
         loop {
             let at = scanner.offset();
             let place = segment::place(progress.segment, at);
+            progress.stopped = at;
+            self.mark
+                .map_or(Ok(()), |mark| mark.check_passing(segment, at, &head))
+                .map_err(|reason| corrupt(place.clone(), reason))?;
             match scanner.next(&head).map_err(trouble(at))? {
                 Found::Commit { recorded, offset } => {
                     // A frame says that everything before an offset is durable: that is served.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::disk::{Disk, DiskFile, FRESH, Mode, read_full, write_full};
 use super::format::{
-    CLOSED_FILE, FORMAT_FILE, LogId, SEGMENT_HEADER, SEGMENT_SUFFIX, SegmentStart, TORN_PREFIX, Unfit,
+    CLOSED_FILE, FORMAT_FILE, LogId, MARK_FILE, SEGMENT_HEADER, SEGMENT_SUFFIX, SegmentStart, TORN_PREFIX, Unfit,
     parse_segment_name, segment_name,
 };
 use super::index::SUFFIX;
@@ -79,7 +79,7 @@ fn is_own(name: &str) -> bool {
     parse_segment_name(name).is_some()
         || name.ends_with(SUFFIX)
         || name.starts_with(TORN_PREFIX)
-        || [FORMAT_FILE, CLOSED_FILE].contains(&name)
+        || [FORMAT_FILE, CLOSED_FILE, MARK_FILE].contains(&name)
 }
 
 /// Whether a header is the one that must follow a head in a log.

@@ -13,13 +13,11 @@ use pca_core::log::{
 use pca_core::ports::{EventStore, Lease, Limits};
 
 use super::disk::{Disk, OsDisk};
-use super::indexer::Indexer;
 use super::lease::Leases;
-use super::open::{self, Intent, Opened, refused};
+use super::open::{Intent, refused};
 use super::options::Options;
 use super::reader::Reader;
 use super::shared::Shared;
-use super::staging::State;
 use super::writer::Writer;
 
 /// How often a log that somebody else writes is looked at while waiting for it to grow.
@@ -107,38 +105,13 @@ impl FileEventStore {
         options: Options,
         intent: Intent,
     ) -> Result<Self, StoreError> {
-        let Opened { lock, log, keeper, recovered: opened } = open::open(&disk, directory, intent)?;
-        let Some((file, first)) = opened.segments.last().and_then(|last| Some((last.file.clone()?, last.first))) else {
-            return Err(refused("the log has no segment".into()));
-        };
-        let state = State::new(log, opened.index, opened.head, opened.segments, opened.end);
-        let shared = Arc::new(Shared::new(log, state, options.cache));
-        shared.keeper.get_or_init(|| keeper);
-        let indexer = Indexer::new(Arc::clone(&shared));
-        let writer = Writer {
-            indexer: Arc::new(indexer),
-            indexing: None,
-            index_here: options.index_here,
-            shared: Arc::clone(&shared),
-            disk,
-            directory: directory.into(),
-            log,
-            lock,
-            file,
-            first,
-            end: opened.end,
-            allocated: opened.allocated,
-            closed: opened.closed,
-            marked: opened.marked,
-            beacon: options.beacon,
-            preallocation: options.preallocation,
-            segment_size: options.segment_size,
-        };
+        let (writer, torn) = Writer::open(disk, directory, &options, intent)?;
+        let shared = Arc::clone(&writer.shared);
         let writer = std::thread::Builder::new()
             .name("pca-log-writer".into())
             .spawn(move || writer.run())
             .map_err(|error| refused(format!("the writer's thread cannot be started: {error}")))?;
-        let kind = Kind::Writing { writer: Some(writer), torn: opened.torn };
+        let kind = Kind::Writing { writer: Some(writer), torn };
         Ok(Self { shared, leases: Arc::default(), options, directory: directory.into(), kind })
     }
 

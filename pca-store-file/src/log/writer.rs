@@ -2,11 +2,11 @@
 
 use core::time::Duration;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use pca_core::log::Head;
+use pca_core::log::{Head, StoreError};
 
 use super::disk::{Disk, DiskFile, Lock, place as put_in_place, write_full};
 use super::format::{
@@ -14,9 +14,12 @@ use super::format::{
     to_usize,
 };
 use super::indexer::Indexer;
+use super::mark::MarkFile;
+use super::open::{self, Intent, Opened, refused};
+use super::options::Options;
 use super::segment;
 use super::shared::Shared;
-use super::staging::{End, Job, Work};
+use super::staging::{End, Job, State, Work};
 
 /// Behind a group of this many octets no zeros are laid out: what they save in a sync is little beside writing it, and in a
 /// long bulk every octet would be written twice.
@@ -27,33 +30,72 @@ static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 /// What the writer has in its hands.
 pub(crate) struct Writer {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) disk: Arc<dyn Disk>,
-    pub(crate) directory: PathBuf,
-    pub(crate) log: LogId,
-    pub(crate) lock: Lock,
+    disk: Arc<dyn Disk>,
+    directory: PathBuf,
+    log: LogId,
+    lock: Lock,
     /// The last segment.
-    pub(crate) file: Arc<dyn DiskFile>,
+    file: Arc<dyn DiskFile>,
     /// The position of its first event.
-    pub(crate) first: u64,
+    first: u64,
     /// Where its last frame ends.
-    pub(crate) end: u64,
+    end: u64,
     /// How long it is, zeros included.
-    pub(crate) allocated: u64,
+    allocated: u64,
     /// Whether the file that says where the log ended is there; then nothing has been written since.
-    pub(crate) closed: bool,
+    closed: bool,
     /// Whether the last frame says that everything before it is durable, or there is none.
     pub(crate) marked: bool,
-    pub(crate) beacon: Option<Duration>,
-    pub(crate) preallocation: u64,
-    pub(crate) segment_size: u64,
-    pub(crate) indexer: Arc<Indexer>,
+    /// The file that says so, too, behind every beacon.
+    mark: MarkFile,
+    beacon: Option<Duration>,
+    preallocation: u64,
+    segment_size: u64,
+    indexer: Arc<Indexer>,
     /// The thread that makes index files, once there was one to make.
-    pub(crate) indexing: Option<JoinHandle<()>>,
+    indexing: Option<JoinHandle<()>>,
     /// Whether this thread makes them instead.
-    pub(crate) index_here: bool,
+    index_here: bool,
 }
 
 impl Writer {
+    /// Opens a log for writing; tells how many torn octets were put aside.
+    pub(crate) fn open(
+        disk: Arc<dyn Disk>,
+        directory: &Path,
+        options: &Options,
+        intent: Intent,
+    ) -> Result<(Self, u64), StoreError> {
+        let Opened { lock, log, keeper, recovered: opened } = open::open(&disk, directory, intent)?;
+        let Some((file, first)) = opened.segments.last().and_then(|last| Some((last.file.clone()?, last.first))) else {
+            return Err(refused("the log has no segment".into()));
+        };
+        let state = State::new(log, opened.index, opened.head, opened.segments, opened.end);
+        let shared = Arc::new(Shared::new(log, state, options.cache));
+        shared.keeper.get_or_init(|| keeper);
+        let writer = Self {
+            indexer: Arc::new(Indexer::new(Arc::clone(&shared))),
+            indexing: None,
+            index_here: options.index_here,
+            shared,
+            disk,
+            directory: directory.into(),
+            log,
+            lock,
+            file,
+            first,
+            end: opened.end,
+            allocated: opened.allocated,
+            closed: opened.closed,
+            marked: opened.marked,
+            mark: opened.mark,
+            beacon: options.beacon,
+            preallocation: options.preallocation,
+            segment_size: options.segment_size,
+        };
+        Ok((writer, opened.torn))
+    }
+
     /// Writes until the log is closed or something fails.
     pub(crate) fn run(mut self) {
         let sentinel = Sentinel(Arc::clone(&self.shared));
@@ -62,31 +104,41 @@ impl Writer {
         }
         loop {
             let beacon = self.beacon.filter(|_| !self.marked);
-            let written = match self.shared.next_work(beacon) {
-                Work::End => break,
-                Work::Group(job) => self.write(&job).map(|()| self.shared.published(job.octets)),
-                Work::Beacon(head) => self.mark(FrameKind::Beacon, &head),
-            };
-            match written {
-                Ok(()) => {}
-                Err(error) => {
-                    tracing::error!(%error, segment = self.first, "a write failed; nothing more is taken");
-                    self.shared.fail(&format!("a write failed: {error}; open it again"), true);
-                    break;
-                }
+            let work = self.shared.next_work(beacon);
+            if !self.carry_out(work) {
+                break;
             }
         }
-        let end = self.shared.lock().end.clone();
-        let outcome = match end {
-            Some(End::Closing) => self.close().map_err(|error| format!("closing failed: {error}; open it again")),
-            Some(other) => Err(other.reason()),
-            None => Err("the writer stopped".into()),
-        };
+        let outcome = self.finish();
         self.end_indexing(outcome.is_ok());
         // Whoever opens the log next must not be told that it is in use.
         drop(self.lock);
         drop(sentinel);
         self.shared.ended(outcome);
+    }
+
+    /// Does a piece of work; tells whether more can be done.
+    pub(crate) fn carry_out(&mut self, work: Work) -> bool {
+        let written = match work {
+            Work::End => return false,
+            Work::Group(job) => self.write(&job).map(|()| self.shared.published(job.octets)),
+            Work::Beacon(head) => self.idle(&head),
+        };
+        if let Err(error) = &written {
+            tracing::error!(%error, segment = self.first, "a write failed; nothing more is taken");
+            self.shared.fail(&format!("a write failed: {error}; open it again"), true);
+        }
+        written.is_ok()
+    }
+
+    /// Closes the log if that was asked for, or tells why there is nothing more to do.
+    pub(crate) fn finish(&mut self) -> Result<(), String> {
+        let end = self.shared.lock().end.clone();
+        match end {
+            Some(End::Closing) => self.close().map_err(|error| format!("closing failed: {error}; open it again")),
+            Some(other) => Err(other.reason()),
+            None => Err("the writer stopped".into()),
+        }
     }
 
     fn write(&mut self, job: &Job) -> io::Result<()> {
@@ -158,7 +210,7 @@ impl Writer {
     }
 
     /// Makes the index files that can be made quickly, if all is well.
-    fn end_indexing(&mut self, well: bool) {
+    pub(crate) fn end_indexing(&mut self, well: bool) {
         self.indexer.end();
         if self.indexing.take().is_some_and(|thread| thread.join().is_err()) {
             tracing::error!("the thread that makes index files stopped unexpectedly");
@@ -173,6 +225,12 @@ impl Writer {
         self.file.set_length(self.end)?;
         self.allocated = self.end;
         self.file.sync_all()
+    }
+
+    /// Says that everything is durable: in the log, and then where it is found if the end of the log is lost.
+    fn idle(&mut self, head: &Head) -> io::Result<()> {
+        self.mark(FrameKind::Beacon, head)?;
+        self.mark.advance(self.first, self.end, head)
     }
 
     /// Appends a seal or beacon and makes it durable.

@@ -10,6 +10,8 @@ pub(crate) mod gated;
 mod os;
 #[cfg(test)]
 pub(crate) mod scheduled;
+#[cfg(test)]
+pub(crate) mod sim;
 
 use core::any::Any;
 use std::io;
@@ -20,7 +22,8 @@ pub(crate) use os::OsDisk;
 
 /// Directories and names.
 pub(crate) trait Disk: Send + Sync + 'static {
-    /// Makes the directory and those above it that are missing, each durable in the one above it.
+    /// Makes one directory in another; durable after [`sync_directory`](Self::sync_directory) of the other. One that is
+    /// there already is an error of that kind.
     fn create_directory(&self, path: &Path) -> io::Result<()>;
 
     /// The names of the files in a directory, in no order.
@@ -112,6 +115,30 @@ pub(crate) fn write_full(file: &dyn DiskFile, octets: &[u8], offset: u64) -> io:
         }
     }
     Ok(())
+}
+
+/// Makes a directory and those above it that are missing, each durable in the one above it.
+///
+/// The directory itself is made durable even if it is there already: whoever made it may have stopped before that.
+pub(crate) fn make_directories(disk: &dyn Disk, path: &Path) -> io::Result<()> {
+    let above = path.parent().map(|above| if above.as_os_str().is_empty() { Path::new(".") } else { above });
+    let made = match disk.create_directory(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            above.filter(|above| *above != path).map_or(Err(error), |above| make_directories(disk, above))?;
+            disk.create_directory(path)
+        }
+        made => made,
+    };
+    let there = match made {
+        Ok(()) => false,
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => true,
+        Err(error) => return Err(error),
+    };
+    match above.map_or(Ok(()), |above| disk.sync_directory(above)) {
+        // It was given to us in a directory that is not ours to read.
+        Err(error) if there && error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        synced => synced,
+    }
 }
 
 /// Puts a small file in place, whole or not at all: written beside, synced, renamed, the directory synced.

@@ -3,7 +3,7 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::unix::fs::FileExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::{Disk, DiskFile, Lock, LockError, Mode};
@@ -14,20 +14,7 @@ pub(crate) struct OsDisk;
 
 impl Disk for OsDisk {
     fn create_directory(&self, path: &Path) -> io::Result<()> {
-        let missing: Vec<PathBuf> = path
-            .ancestors()
-            .take_while(|part| !part.as_os_str().is_empty() && !part.is_dir())
-            .map(Into::into)
-            .collect();
-        for directory in missing.iter().rev() {
-            match fs::create_dir(directory) {
-                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-                _ => {}
-            }
-            let above = directory.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            self.sync_directory(above)?;
-        }
-        Ok(())
+        fs::create_dir(path)
     }
 
     fn list(&self, directory: &Path) -> io::Result<Vec<String>> {

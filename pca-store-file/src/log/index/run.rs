@@ -5,6 +5,7 @@
 
 use core::ops::Range;
 use std::cell::RefCell;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use super::filter::Filter;
 use super::layout::{Entry, FOOTER, Footer, PAGE, PER_PAGE, Place, Summary, parse_page};
 use crate::log::disk::{Disk, DiskFile, Mode, read_full};
 use crate::log::format::{LogId, Unfit, to_u64, to_usize};
-use crate::log::open::{corrupt, failed, refused, unfit_file};
+use crate::log::open::{corrupt, failed, refused};
 use crate::log::segment::same_log;
 
 /// How many pages are read with one call when a file is read whole.
@@ -27,16 +28,38 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    /// Opens an index file and reads what is kept in memory.
-    pub(crate) fn open(disk: &dyn Disk, directory: &Path, name: &str, log: LogId) -> Result<Self, StoreError> {
+    /// Opens an index file and reads what is kept in memory; tells why it is of no use.
+    ///
+    /// # Errors
+    /// The disk fails.
+    pub(crate) fn open(
+        disk: &dyn Disk,
+        directory: &Path,
+        name: &str,
+        log: LogId,
+    ) -> Result<Result<Self, String>, StoreError> {
+        match Self::read_in(disk, directory, name, log) {
+            Err(StoreError::Corrupt { reason, .. }) => Ok(Err(reason)),
+            read => read.map(Ok),
+        }
+    }
+
+    fn read_in(disk: &dyn Disk, directory: &Path, name: &str, log: LogId) -> Result<Self, StoreError> {
         let trouble = || failed("an index cannot be read", directory);
         let damaged = |reason: &str| corrupt(name.into(), reason.into());
-        let file = disk.open(&directory.join(name), Mode::Read).map_err(trouble())?;
+        let unfit = |unfit| match unfit {
+            Unfit::Newer(version) => damaged(&format!("it has version {version} of the format")),
+            Unfit::Damaged(reason) => damaged(&reason),
+        };
+        let file = disk.open(&directory.join(name), Mode::Read).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => damaged("somebody removed it"),
+            _ => trouble()(error),
+        })?;
         let length = file.length().map_err(trouble())?;
         let footer_at = length.checked_sub(to_u64(FOOTER)).ok_or_else(|| damaged("it is too short"))?;
         let mut octets = [0; FOOTER];
         let count = read_full(file.as_ref(), &mut octets, footer_at).map_err(trouble())?;
-        let footer = Footer::parse(octets.get(..count).unwrap_or_default()).map_err(|unfit| unfit_file(name, unfit))?;
+        let footer = Footer::parse(octets.get(..count).unwrap_or_default()).map_err(unfit)?;
         let (start, resident) = (footer.pages_length(), footer.resident_length());
         if start.saturating_add(resident) != footer_at {
             return Err(damaged("it has another length than it should"));
@@ -44,10 +67,10 @@ impl Run {
         let mut octets = vec![0; to_usize(resident)];
         let count = read_full(file.as_ref(), &mut octets, start).map_err(trouble())?;
         let resident = footer.resident(octets.get(..count).unwrap_or_default());
-        let (summary, filter) = resident.map_err(|unfit| unfit_file(name, unfit))?;
+        let (summary, filter) = resident.map_err(unfit)?;
         same_log(summary.log, log).map_err(|reason| corrupt(name.into(), reason))?;
         if summary.name() != name {
-            return Err(unfit_file(name, Unfit::Damaged("its content does not fit its name".into())));
+            return Err(damaged("its content does not fit its name"));
         }
         Ok(Self { summary, filter, file })
     }

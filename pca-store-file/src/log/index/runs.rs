@@ -177,9 +177,10 @@ impl Keeper {
         let (mut runs, mut segments): (Vec<Arc<Run>>, Vec<Segment>) = (Vec::new(), Vec::new());
         for name in names {
             let before = runs.last().map_or(Head::GENESIS, |run| run.summary.head);
-            let loaded = Run::open(self.disk.as_ref(), &self.directory, &name, self.log)
-                .map_err(|error| error.to_string())
-                .and_then(|run| Ok((self.covered(&run, segments.len(), before, there)?, run)));
+            let loaded = match Run::open(self.disk.as_ref(), &self.directory, &name, self.log)? {
+                Ok(run) => self.covered(&run, segments.len(), before, there)?.map(|covered| (covered, run)),
+                Err(reason) => Err(reason),
+            };
             match loaded {
                 Ok((covered, run)) => {
                     segments.extend(covered);
@@ -192,10 +193,17 @@ impl Keeper {
     }
 
     /// The segments that a file covers, if they are those that are there: behind so many others and a head.
-    fn covered(&self, run: &Run, number: usize, before: Head, there: &[u64]) -> Result<Vec<Segment>, String> {
+    fn covered(
+        &self,
+        run: &Run,
+        number: usize,
+        before: Head,
+        there: &[u64],
+    ) -> Result<Result<Vec<Segment>, String>, StoreError> {
+        let trouble = || failed("a segment cannot be read", &self.directory);
         let summary = &run.summary;
         if usize::try_from(summary.first_segment) != Ok(number) {
-            return Err("other files cover the same segments, or one is missing before it".into());
+            return Ok(Err("other files cover the same segments, or one is missing before it".into()));
         }
         let there = there.get(number..).unwrap_or_default();
         let named = summary.segments.iter().map(|segment| segment.first);
@@ -203,32 +211,31 @@ impl Keeper {
         let Some(next) =
             there.get(summary.segments.len()).filter(|_| named.eq(there.iter().copied().take(summary.segments.len())))
         else {
-            return Err("it covers segments that are not there".into());
+            return Ok(Err("it covers segments that are not there".into()));
         };
         let open = |first: u64| {
-            let (file, start) = segment::open(self.disk.as_ref(), &self.directory, first, Mode::Read)
-                .map_err(|error| format!("segment {first:020} cannot be read: {error}"))?;
-            match start {
-                Ok(start) if start.log == self.log && start.first() == first => Ok((file, start)),
-                _ => Err(format!("the header of segment {first:020} does not fit")),
-            }
+            let opened = segment::open(self.disk.as_ref(), &self.directory, first, Mode::Read);
+            let (file, start) = opened.map_err(trouble())?;
+            let fits = start.ok().filter(|start| start.log == self.log && start.first() == first);
+            Ok::<_, StoreError>(fits.map(|start| (file, start)))
         };
+        let misfit = |first: u64| Ok(Err(format!("the header of segment {first:020} does not fit")));
         let mut segments = Vec::with_capacity(summary.segments.len());
         for covered in &summary.segments {
-            let (file, start) = open(covered.first)?;
+            let Some((file, start)) = open(covered.first)? else { return misfit(covered.first) };
             if segments.is_empty() && start.before != before {
-                return Err("it does not continue the file before it".into());
+                return Ok(Err("it does not continue the file before it".into()));
             }
-            if file.length().ok() != Some(covered.length) {
-                return Err(format!("segment {:020} has another length than it had", covered.first));
+            if file.length().map_err(trouble())? != covered.length {
+                return Ok(Err(format!("segment {:020} has another length than it had", covered.first)));
             }
             segments.push(Segment { first: covered.first, file: Some(file), end: covered.end });
         }
-        let (_, start) = open(*next)?;
-        if start.before != summary.head {
-            return Err(format!("segment {next:020} does not continue what it covers"));
+        match open(*next)? {
+            Some((_, start)) if start.before == summary.head => Ok(Ok(segments)),
+            Some(_) => Ok(Err(format!("segment {next:020} does not continue what it covers"))),
+            None => misfit(*next),
         }
-        Ok(segments)
     }
 
     /// Index files that cover sealed segments, too, merged where there would be many small ones; and the names of those

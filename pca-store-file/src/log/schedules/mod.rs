@@ -25,7 +25,7 @@ mod staging;
 mod writer;
 
 // What they have in common with the library as it is: none of it knows threads.
-use super::{cache, disk, format, frames, index, open, options, segment};
+use super::{cache, disk, format, frames, index, mark, open, options, segment};
 
 use core::time::Duration;
 use std::path::Path;
@@ -42,11 +42,10 @@ use shuttle::{Config, FailurePersistence, Runner};
 use disk::Disk;
 use disk::scheduled::{ScheduledDisk, Syncs};
 use index::{Fetch as _, Place, Prepared};
-use indexer::Indexer;
 use open::{Files, Intent, Opened, Recovered};
 use options::Options;
 use shared::Shared;
-use staging::{End, State};
+use staging::End;
 use writer::Writer;
 
 const DIRECTORY: &str = "log";
@@ -77,33 +76,10 @@ impl Log {
     fn start(syncs: Syncs, beacon: bool) -> Self {
         let disk = EMPTY.crashed();
         let options = Options::default().segment_size(1500).preallocation(200).group(900);
-        let options = options.beacon(beacon.then_some(Duration::from_millis(10)));
-        let Opened { lock, log, keeper, recovered: opened } = opened(&disk, Intent::Open);
+        let options = options.beacon(beacon.then_some(Duration::from_millis(10))).indexed_here();
+        let (writer, _) = Writer::open(Arc::new(disk.clone()), Path::new(DIRECTORY), &options, Intent::Open).unwrap();
         disk.treat(syncs);
-        let last = opened.segments.last().unwrap();
-        let (file, first) = (last.file.clone().unwrap(), last.first);
-        let state = State::new(log, opened.index, opened.head, opened.segments, opened.end);
-        let shared = Arc::new(Shared::new(log, state, options.cache));
-        shared.keeper.get_or_init(|| keeper);
-        let writer = Writer {
-            indexer: Arc::new(Indexer::new(Arc::clone(&shared))),
-            indexing: None,
-            index_here: true,
-            shared: Arc::clone(&shared),
-            disk: Arc::new(disk.clone()),
-            directory: DIRECTORY.into(),
-            log,
-            lock,
-            file,
-            first,
-            end: opened.end,
-            allocated: opened.allocated,
-            closed: opened.closed,
-            marked: opened.marked,
-            beacon: options.beacon,
-            preallocation: options.preallocation,
-            segment_size: options.segment_size,
-        };
+        let shared = Arc::clone(&writer.shared);
         let writer = thread::spawn(move || writer.run());
         Self { shared, disk, options, writer }
     }
