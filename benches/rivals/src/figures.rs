@@ -26,6 +26,12 @@ pub(crate) fn anonymous() -> u64 {
     line.split_whitespace().next().and_then(|kib| kib.parse::<u64>().ok()).unwrap_or_default() * 1024
 }
 
+/// Seconds that this thread has had of a processor.
+pub(crate) fn processor_time() -> f64 {
+    let schedule = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    schedule.split_whitespace().next().and_then(|nanos| nanos.parse::<f64>().ok()).unwrap_or_default() / 1e9
+}
+
 /// A directory below the current one, which goes with the value.
 pub(crate) fn directory() -> tempfile::TempDir {
     tempfile::Builder::new().prefix("pca-rivals-").tempdir_in(".").unwrap()

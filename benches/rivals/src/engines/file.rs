@@ -11,7 +11,7 @@ use pollster::block_on;
 use super::{Answer, Log};
 
 /// How many events are asked for at once.
-const READ_AHEAD: usize = 4096;
+const READ_AHEAD: usize = 1024;
 
 /// Many callers may commit to it: it makes groups itself.
 #[derive(Clone)]
