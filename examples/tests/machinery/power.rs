@@ -65,8 +65,9 @@ fn child() {
 /// Runs the child on the disk, cuts the power some time after a report, and gives how many commits were reported before the
 /// cut began.
 ///
-/// What is told while the file system is being shut down does not count: ext4 then sometimes lets a sync succeed whose
-/// transaction was given up a moment ago, and a machine without power would not have told it.
+/// What is told while the file system is being shut down does not count: a machine without power would not have told it.
+/// (Once, two commits that ext4 let the child tell after the shutdown had been called for were not there afterwards; why its
+/// syncs had succeeded was not found out.)
 fn reported(disk: &Mount, round: usize, idle_syncs: bool) -> usize {
     let mut command = match idle_syncs {
         true => {

@@ -55,9 +55,11 @@ pub(crate) fn fetch(
         let last = span.last().map_or(0, |last| u64::from(last.offset));
         window.read(u64::from(begin.offset)..last.saturating_add(GUESS))?;
         for place in span {
-            match window.frame(u64::from(place.offset))? {
-                (_, Some(recorded)) => fetched.push(Arc::new(recorded)),
-                (_, None) => return Err(window.damaged(u64::from(place.offset), "no commit begins here".into())),
+            let offset = u64::from(place.offset);
+            let header = window.header(offset)?;
+            match window.commit(offset, &header)? {
+                Some(recorded) => fetched.push(Arc::new(recorded)),
+                None => return Err(window.damaged(offset, "no commit begins here".into())),
             }
         }
     }
@@ -87,18 +89,16 @@ impl Window {
         parse_header(self.at(offset), place).map_err(|error| self.damaged(offset, NoHeader::reason(error).into()))
     }
 
-    /// The frame at an offset: its header, and the commit if it holds one.
-    pub(crate) fn frame(&mut self, offset: u64) -> Result<(FrameHeader, Option<Recorded>), StoreError> {
-        let header = self.header(offset)?;
+    /// The commit in the frame at an offset, whose header this is; nothing if it holds none.
+    pub(crate) fn commit(&mut self, offset: u64, header: &FrameHeader) -> Result<Option<Recorded>, StoreError> {
         if header.kind != FrameKind::Commit {
-            return Ok((header, None));
+            return Ok(None);
         }
         if !self.has(offset, header.length()) {
             self.read(offset..offset.saturating_add(header.length()))?;
         }
         let frame = self.at(offset).get(..to_usize(header.length())).unwrap_or_default();
-        let recorded = restore(&header, frame).map_err(|reason| self.damaged(offset, reason))?;
-        Ok((header, Some(recorded)))
+        restore(header, frame).map(Some).map_err(|reason| self.damaged(offset, reason))
     }
 
     fn read(&mut self, range: Range<u64>) -> Result<(), StoreError> {
@@ -162,8 +162,7 @@ impl<F: FnMut(u32) -> Option<Source>> Walk<F> {
             let Some(window) = self.window()? else { continue };
             let header = window.header(offset)?;
             let last = header.first.get().saturating_add(u64::from(header.count)).saturating_sub(1);
-            let recorded =
-                if header.kind == FrameKind::Commit && last >= wanted { window.frame(offset)?.1 } else { None };
+            let recorded = if last >= wanted { window.commit(offset, &header)? } else { None };
             self.advance(header.length());
             if let Some(recorded) = recorded {
                 return Ok(Some((place, Arc::new(recorded))));
