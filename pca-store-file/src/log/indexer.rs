@@ -10,6 +10,9 @@ use pca_core::log::StoreError;
 use super::shared::Shared;
 use super::sync::{Condvar, Mutex, PoisonError};
 
+/// So many entries are merged in some tenths of a second.
+const QUICK: u64 = 2_000_000;
+
 pub(crate) struct Indexer {
     shared: Arc<Shared>,
     signal: Mutex<Signal>,
@@ -62,7 +65,7 @@ impl Indexer {
     /// Covers what was sealed, and merges.
     pub(crate) fn work(&self) {
         while !self.stop.load(Ordering::Relaxed) {
-            match self.step(true) {
+            match self.step(u64::MAX) {
                 Ok(true) => {}
                 Ok(false) => return,
                 Err(error) => return warn(&error),
@@ -70,10 +73,10 @@ impl Indexer {
         }
     }
 
-    /// Covers what was sealed meanwhile, without merging, for whoever opens the log next.
+    /// Covers what was sealed meanwhile, merging what is merged quickly, for whoever opens the log next.
     pub(crate) fn finish(&self) {
         self.stop.store(false, Ordering::Relaxed);
-        if let Err(error) = self.step(false) {
+        if let Err(error) = self.step(QUICK) {
             warn(&error);
         }
     }
@@ -94,18 +97,18 @@ impl Indexer {
         self.changed.notify_one();
     }
 
-    /// Makes one index file, if one is wanted; tells whether it did.
-    fn step(&self, merging: bool) -> Result<bool, StoreError> {
+    /// Makes one index file, of so many entries at most where some are merged, if one is wanted; tells whether it did.
+    fn step(&self, most: u64) -> Result<bool, StoreError> {
         let _alone = self.shared.indexing();
         let (runs, sealed) = {
             let state = self.shared.lock();
             (Arc::clone(state.index.runs()), state.index.sealed())
         };
-        if sealed.is_empty() && !(merging && runs.wants_merging()) {
+        if sealed.is_empty() && (most < u64::MAX || !runs.wants_merging()) {
             return Ok(false);
         }
         let Some(keeper) = self.shared.keeper.get() else { return Ok(false) };
-        let Some((fresh, replaced)) = keeper.cover(&runs, &sealed, merging, &self.stop)? else {
+        let Some((fresh, replaced)) = keeper.cover(&runs, &sealed, most, &self.stop)? else {
             return Ok(false);
         };
         tracing::debug!(segments = fresh.covered(), "made an index file");

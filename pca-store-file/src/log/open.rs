@@ -324,7 +324,7 @@ impl Reading {
             return Ok(());
         }
         let runs = Arc::clone(self.index.runs());
-        if let Some((fresh, replaced)) = keeper.cover(&runs, &sealed, true, &AtomicBool::new(false))? {
+        if let Some((fresh, replaced)) = keeper.cover(&runs, &sealed, u64::MAX, &AtomicBool::new(false))? {
             drop(self.index.adopt(Arc::new(fresh)));
             keeper.remove(&replaced)?;
         }

@@ -56,7 +56,7 @@ impl Shared {
         for number in runs.covered()..damaged.covered() {
             sealed.push(self.read_again(number, &segments)?);
             let Some(maker) = keeper.filter(|_| sealed.len() >= MANY) else { continue };
-            match maker.cover(&runs, &sealed, true, &AtomicBool::new(false)) {
+            match maker.cover(&runs, &sealed, u64::MAX, &AtomicBool::new(false)) {
                 Ok(Some((fresh, replaced))) => {
                     runs = fresh;
                     maker.remove(&replaced)?;

@@ -250,7 +250,7 @@ mod tests {
         let sealed = [Sealed { part: Arc::new(part), covered, head }];
         let none = Runs::new(Vec::new());
         let stop = AtomicBool::new(false);
-        let (runs, replaced) = keeper(directory.path()).cover(&none, &sealed, true, &stop).unwrap().unwrap();
+        let (runs, replaced) = keeper(directory.path()).cover(&none, &sealed, u64::MAX, &stop).unwrap().unwrap();
         assert!(replaced.is_empty());
         let shelf = Shelf(shelf);
         let stream = |name: &str| StreamId::parse(name).unwrap();
@@ -275,7 +275,7 @@ mod tests {
         let covered = Covered { first: 1, end: 200, length: 312 };
         let sealed = [Sealed { part: Arc::new(part), covered, head: seal.head() }];
         let none = Runs::new(Vec::new());
-        let stopped = keeper(directory.path()).cover(&none, &sealed, true, &AtomicBool::new(true));
+        let stopped = keeper(directory.path()).cover(&none, &sealed, u64::MAX, &AtomicBool::new(true));
         assert!(matches!(stopped, Ok(None)));
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
     }

@@ -238,16 +238,17 @@ impl Keeper {
         }
     }
 
-    /// Index files that cover sealed segments, too, merged where there would be many small ones; and the names of those
-    /// that they replace, to be removed when nobody looks for them any more. Nothing if it was stopped.
+    /// Index files that cover sealed segments, too, merged where there would be many small ones, if that are not more
+    /// entries than `most`; and the names of those that they replace, to be removed when nobody looks for them any more.
+    /// Nothing if it was stopped.
     pub(crate) fn cover(
         &self,
         runs: &Runs,
         sealed: &[Sealed],
-        merging: bool,
+        most: u64,
         stop: &AtomicBool,
     ) -> Result<Option<(Runs, Vec<String>)>, StoreError> {
-        let kept = if merging { runs.kept(sealed) } else { runs.runs.len() };
+        let kept = runs.kept(sealed, most);
         let (kept, merged) = runs.runs.split_at_checked(kept).unwrap_or((&runs.runs, &[]));
         if sealed.is_empty() && merged.len() < 2 {
             return Ok(None);
@@ -276,15 +277,18 @@ impl Keeper {
 impl Runs {
     /// Whether merging would leave fewer files.
     pub(crate) fn wants_merging(&self) -> bool {
-        self.kept(&[]).saturating_add(1) < self.runs.len()
+        self.kept(&[], u64::MAX).saturating_add(1) < self.runs.len()
     }
 
-    /// How many files stay as they are when segments are added; without any, the last file counts as added.
-    fn kept(&self, sealed: &[Sealed]) -> usize {
+    /// How many files stay as they are when segments are added; without any, the last file counts as added. All do where
+    /// more entries than `most` would be merged.
+    fn kept(&self, sealed: &[Sealed], most: u64) -> usize {
         let mut sizes: Vec<u64> = self.runs.iter().map(|run| run.summary.entries).collect();
         let fresh: u64 = sealed.iter().map(|sealed| sealed.part.entry_count()).sum();
         let fresh = if sealed.is_empty() { sizes.pop().unwrap_or_default() } else { fresh };
-        kept(&sizes, fresh)
+        let kept = kept(&sizes, fresh);
+        let merged = sizes.iter().skip(kept).fold(fresh, |sum, size| sum.saturating_add(*size));
+        if merged > most { self.runs.len() } else { kept }
     }
 }
 
