@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::mounts::Child;
 use crate::support::{assert_balanced, assert_told, command, drawn, issued, lines, requests, rounds, say, shop, yes};
 
-const LINES: usize = 400;
+const LINES: usize = 1500;
 
 #[test]
 fn a_bulk_that_is_killed_again_and_again_completes_under_its_key() {
@@ -15,7 +15,7 @@ fn a_bulk_that_is_killed_again_and_again_completes_under_its_key() {
     let (dir, file) = (home.path().join("data"), home.path().join("requests.jsonl"));
     let ca = shop(&dir, 1_000_000);
     std::fs::write(&file, requests(LINES)).unwrap();
-    let (wanted, mut kills, mut bulks) = (rounds(6).min(300), 0, 0);
+    let (wanted, mut kills, mut bulks) = (rounds(4).min(300), 0, 0);
     while kills < wanted {
         let key = format!("bulk {bulks}");
         let words = |out: &std::path::Path| {
@@ -27,14 +27,14 @@ fn a_bulk_that_is_killed_again_and_again_completes_under_its_key() {
             let out = home.path().join(format!("out-{bulks}-{round}"));
             let mut child = command(&dir, &words(&out).each_ref().map(String::as_str));
             let mut child = Child(child.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
-            let drawn = drawn(kills);
+            let drawn = drawn(6 * bulks + round);
             if !drawn.is_multiple_of(4) {
                 // Not before something was told.
                 while std::fs::metadata(&out).map_or(0, |out| out.len()) == 0 && child.0.try_wait().unwrap().is_none() {
                     std::thread::sleep(Duration::from_millis(1));
                 }
             }
-            std::thread::sleep(Duration::from_micros(drawn / 4 % 150_000));
+            std::thread::sleep(Duration::from_micros(drawn / 4 % 120_000));
             kills += usize::from(child.0.try_wait().unwrap().is_none());
             child.kill();
             told.extend(lines(&out));

@@ -42,7 +42,7 @@ fn questions_are_answered_while_a_bulk_writes() {
     let home = tempfile::tempdir().unwrap();
     let (dir, file, out) = (home.path().join("data"), home.path().join("requests"), home.path().join("out"));
     let ca = shop(&dir, 100_000);
-    std::fs::write(&file, requests(20_000)).unwrap();
+    std::fs::write(&file, requests(80_000)).unwrap();
     let mut bulk = command(&dir, &["issue", "bulk", &ca, file.to_str().unwrap(), "--out", out.to_str().unwrap()]);
     let mut bulk = Child(bulk.stdout(Stdio::null()).spawn().unwrap());
     let (mut events, mut certificates, mut rounds, mut grew) = (0, 0, 0, 0);
