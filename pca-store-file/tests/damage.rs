@@ -267,7 +267,7 @@ fn idle(directory: &Path) -> (Vec<u8>, Vec<usize>) {
     let mark = live.path().join("mark");
     // The mark is written behind the beacon; as many marks as there were beacons need not be four.
     let named = |octets: &[u8]| {
-        let slots = [0, 512].map(|slot| u64::from_be_bytes(octets[slot + 56..slot + 64].try_into().unwrap()));
+        let slots = [0, 4096].map(|slot| u64::from_be_bytes(octets[slot + 56..slot + 64].try_into().unwrap()));
         slots.contains(&4)
     };
     while !named(&fs::read(&mark).unwrap()) {
@@ -305,12 +305,12 @@ fn a_mark_that_is_missing_is_made_and_one_that_does_not_belong_here_is_refused()
     idle(other.path());
     let mark = directory.path().join("mark");
     let whole = fs::read(&mark).unwrap();
-    for slot in [0, 512] {
+    for slot in [0, 4096] {
         let mut torn = whole.clone();
-        torn[slot + 70..slot + 512].fill(0xa5);
+        torn[slot + 70..slot + 4096].fill(0xa5);
         fs::write(&mark, &torn).unwrap();
         assert_prefix(&read_only(directory.path()).unwrap(), 4);
-        torn[582 - slot] ^= 1;
+        torn[4096 + 70 - slot] ^= 1;
         fs::write(&mark, &torn).unwrap();
         is_damage(open(directory.path()), "both slots are broken");
         is_damage(read_only(directory.path()), "both slots are broken");
@@ -322,7 +322,7 @@ fn a_mark_that_is_missing_is_made_and_one_that_does_not_belong_here_is_refused()
     fs::remove_file(&mark).unwrap();
     assert_prefix(&read_only(directory.path()).unwrap(), 4);
     assert_prefix(&open(directory.path()).unwrap(), 4);
-    assert_eq!(fs::read(&mark).unwrap().len(), 1024);
+    assert_eq!(fs::read(&mark).unwrap().len(), 8192);
     fs::write(&mark, &whole).unwrap();
     assert_prefix(&open(directory.path()).unwrap(), 4);
 }

@@ -37,15 +37,6 @@ fn an_answer_that_cannot_be_written_is_trouble() {
 }
 
 #[test]
-fn what_somebody_wrote_is_not_obeyed_by_a_terminal() {
-    let desk = Desk::new();
-    desk.yes(&["buy", "root", "--family", "ecc", "--because", "red\u{1b}[31m\nnew line", "--actor", "a\u{7}b"]);
-    let told = desk.plain(&["log"]).stdout;
-    assert!(told.contains("red\\u{1b}[31m\\nnew line") && told.contains("a\\u{7}b"), "{told}");
-    assert_eq!(told.lines().count(), 3, "one line an event: {told}");
-}
-
-#[test]
 fn an_earlier_log_is_not_followed() {
     let desk = Desk::new();
     let run = desk.run(&["log", "--follow", "--as-of", "1"]);

@@ -21,7 +21,7 @@ struct Entry {
 /// How much of the log is made to fit again.
 #[derive(Clone, Copy, PartialEq)]
 enum Forgery {
-    /// The files: checksums of frames, `closed`. The commits keep their positions and digests.
+    /// The files: checksums of frames, `closed` and `mark`. The commits keep their positions and digests.
     Files,
     /// All of it: positions and the chain of digests, too.
     Chain,
@@ -100,6 +100,19 @@ impl Files {
             closed.extend(value.to_be_bytes());
         }
         closed.extend(digest);
+        // The slot with the greater number counts.
+        let mut marks = Vec::new();
+        for (sequence, offset, position, digest) in [(0, 96, 0, [0; 32]), (1, segment.len() as u64, position, digest)] {
+            let mut mark = begin(b"PCA-DUR\n");
+            for value in [sequence, 1, offset, position] {
+                mark.extend(value.to_be_bytes());
+            }
+            mark.extend(digest);
+            let mut mark = small(mark);
+            mark.resize(4096, 0);
+            marks.extend(mark);
+        }
+        std::fs::write(self.directory.join("mark"), marks).unwrap();
         std::fs::write(self.directory.join("00000000000000000001.log"), segment).unwrap();
         std::fs::write(self.directory.join("closed"), small(closed)).unwrap();
     }
@@ -237,6 +250,34 @@ fn a_consistent_rewriting_is_found_by_every_digest_from_there_on_that_was_kept_e
         let mut story = story();
         let run = story.verify(Forgery::Chain, change);
         story.only_expected_digests_find_it(&run, from);
+    }
+}
+
+#[test]
+fn a_terminal_does_not_obey_what_a_forger_wrote() {
+    let mut story = story();
+    let run = story.verify(Forgery::Chain, |entries| {
+        entries[2].body = replaced(&entries[2].body, "growth", "g\u{1b}[31\n");
+    });
+    assert_eq!((run.code, &run.json()["ok"]), (0, &true.into()), "{run:?}");
+    let told = story.desk.plain(&["log"]).stdout;
+    assert!(told.contains("g\\u{1b}[31\\n"), "{told}");
+    assert!(!told.contains('\u{1b}'), "{told}");
+}
+
+#[test]
+fn commits_cut_off_at_the_end_are_found_by_the_mark_if_it_was_left_alone() {
+    for left in [4, 1] {
+        for forgery in [Forgery::Files, Forgery::Chain] {
+            let mut story = story();
+            // The log as it is, its mark at its end.
+            story.files.forge(Forgery::Files);
+            let mark = std::fs::read(story.desk.path("pca-data/log/mark")).unwrap();
+            story.files.entries.truncate(left);
+            story.files.forge(forgery);
+            std::fs::write(story.desk.path("pca-data/log/mark"), mark).unwrap();
+            is_damage("cut off", &story.desk.run(&["verify"]));
+        }
     }
 }
 

@@ -21,8 +21,8 @@ pub(crate) const SEGMENT_SUFFIX: &str = ".log";
 pub(crate) const FORMAT_LENGTH: usize = 40;
 /// The length of the file that says where the log ended.
 pub(crate) const CLOSED_LENGTH: usize = 96;
-/// The length of a slot of the mark: what a disk writes at once. There are two.
-pub(crate) const MARK_SLOT: usize = 512;
+/// The length of a slot of the mark: no disk tears a neighbour with it. There are two.
+pub(crate) const MARK_SLOT: usize = 4096;
 /// The length of a segment's header.
 pub(crate) const SEGMENT_HEADER: usize = 96;
 /// The length of a frame's header.

@@ -87,7 +87,11 @@ impl Mark {
             return Ok(());
         }
         let why = broken.unwrap_or("the log ends here");
-        let reason = format!("{why}; it was durable up to segment {:020} offset {}", self.segment, self.offset);
+        let reason = format!(
+            "{why}; it was durable up to segment {:020} offset {} (if these are copies of files that somebody wrote \
+             to meanwhile, make a backup instead)",
+            self.segment, self.offset
+        );
         Err(corrupt(segment::place(segment, offset), reason))
     }
 }
