@@ -1,7 +1,7 @@
 //! Files that are read and written.
 
 use std::fs::{File, OpenOptions};
-use std::io::{BufWriter, Read as _, Write as _};
+use std::io::{BufWriter, ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -77,7 +77,12 @@ impl Draft {
 
     /// Puts it in place, durable. A link does not take the place of a file that has come there meanwhile; a rename would.
     pub fn finish(self) -> Result<(), Failure> {
-        let done = self.file.sync_all().and_then(|()| std::fs::hard_link(&self.beside, &self.place));
+        let done = self.file.sync_all().and_then(|()| match std::fs::hard_link(&self.beside, &self.place) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(error),
+            // The file system has no links: an empty file takes the place, and is replaced.
+            Err(_) => create(&self.place, &[], 0o600).and_then(|()| std::fs::rename(&self.beside, &self.place)),
+            Ok(()) => Ok(()),
+        });
         done.map_err(|error| Failure::file("writing", &self.place, &error))?;
         let directory = self.place.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
         let synced = File::open(directory).and_then(|directory| directory.sync_all());

@@ -40,7 +40,8 @@ pub trait EventStore: Send + Sync + 'static {
     async fn read(&self, streams: &[(StreamId, Revision)], as_of: Position) -> Result<StreamsRead, StoreError>;
 
     /// The whole log in order: whole commits, the first of them the one that holds the position after `after`, at
-    /// least one if there is one, and no more once `limit` events are reached. Empty at the head.
+    /// least one if there is one, and no more once `limit` events are reached; fewer where they are large. Empty at the
+    /// head.
     ///
     /// # Errors
     /// Trouble of the store.

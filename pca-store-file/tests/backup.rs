@@ -11,7 +11,7 @@ use pca_core::log::{Head, StoreError, TransferError, Transferred};
 use pca_core::ports::EventStore as _;
 use pca_store_file::FileEventStore;
 use pca_store_testkit::draft::Draft;
-use support::{assert_prefix, commit, copy, fill, follow, named, options, put, segments};
+use support::{assert_prefix, commit, contents, copy, fill, follow, named, options, put, segments};
 
 fn backup(log: &FileEventStore, to: &Path) -> Result<Transferred, TransferError> {
     pollster::block_on(log.backup(to, options(), |_| {}))
@@ -19,17 +19,6 @@ fn backup(log: &FileEventStore, to: &Path) -> Result<Transferred, TransferError>
 
 fn read_only(directory: &Path) -> FileEventStore {
     FileEventStore::open_read_only(directory, options()).unwrap()
-}
-
-fn contents(directory: &Path) -> Vec<(String, Vec<u8>)> {
-    let mut files: Vec<_> = fs::read_dir(directory)
-        .unwrap()
-        .map(|entry| entry.unwrap())
-        .filter(|entry| entry.file_name() != "lock")
-        .map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap()))
-        .collect();
-    files.sort();
-    files
 }
 
 #[test]
@@ -119,12 +108,23 @@ fn another_log_and_the_log_itself_are_no_place_for_a_backup() {
     for commit in [commit(0), Draft::single("another", "x", 0).unwrap()] {
         assert!(put(&another, commit).is_ok());
     }
-    assert!(matches!(backup(&read_only(&own), &other), Err(TransferError::Store(StoreError::InUse { .. }))));
     pollster::block_on(another.close()).unwrap();
     drop(another);
     let before = contents(&other);
     assert!(matches!(backup(&read_only(&own), &other), Err(TransferError::Differs { .. })));
     assert_eq!(contents(&other), before);
+    // Nor is it healed or closed, as opening it for writing would do.
+    fs::remove_file(other.join("closed")).unwrap();
+    let segment = segments(&other).remove(0);
+    fs::write(&segment, [fs::read(&segment).unwrap(), b"torn".to_vec()].concat()).unwrap();
+    let before = contents(&other);
+    assert!(matches!(backup(&read_only(&own), &other), Err(TransferError::Differs { .. })));
+    assert_eq!(contents(&other), before);
+    // Another backup is at work.
+    let busy = place.path().join("busy");
+    let beginning = fill(&busy, options(), 2);
+    assert!(matches!(backup(&read_only(&own), &busy), Err(TransferError::Store(StoreError::InUse { .. }))));
+    drop(beginning);
     // A log that goes on elsewhere, as after a restore, is none of its backups any more.
     let longer = place.path().join("longer");
     pollster::block_on(fill(&longer, options(), 4).close()).unwrap();

@@ -5,7 +5,8 @@ use std::path::Path;
 use pca_core::log::{Fault, Head, Position, StoreError, TransferError, Transferred, Verifier, copy};
 use pca_core::ports::EventStore as _;
 
-use super::open::refused;
+use super::disk::OsDisk;
+use super::open::{read_format, refused};
 use super::options::Options;
 use super::store::FileEventStore;
 
@@ -22,7 +23,7 @@ impl FileEventStore {
     /// open the log with [`open_read_only`](Self::open_read_only) then. The copy has a log id of its own.
     ///
     /// `progress` is told the newest commit, first while copying and then from the beginning while checking. This blocks
-    /// the calling thread while it reads.
+    /// the calling thread while it reads, and the check remembers each stream and commit id, as a [`Verifier`] does.
     ///
     /// # Errors
     /// [`TransferError::Differs`] or [`Longer`](TransferError::Longer) if the directory holds another log, which is left
@@ -50,6 +51,7 @@ impl FileEventStore {
     ) -> Result<Transferred, TransferError> {
         let directory = directory.as_ref();
         self.is_elsewhere(directory)?;
+        self.has_begun(directory, options).await?;
         let destination = Self::open_or_create(directory, options)?;
         // A way through a directory that was not there before leads somewhere now.
         self.is_elsewhere(directory)?;
@@ -60,6 +62,29 @@ impl FileEventStore {
         closed?;
         check(directory, options, copied.head, progress).await?;
         Ok(copied)
+    }
+
+    /// Refuses a directory with another log: opening that for writing would heal and seal it. Its newest commit tells all
+    /// of them, whose digests are in its digest.
+    async fn has_begun(&self, directory: &Path, options: Options) -> Result<(), TransferError> {
+        if read_format(&OsDisk, directory)?.is_none() {
+            return Ok(());
+        }
+        let found = Self::open_read_only(directory, options)?.head().await?;
+        let end = self.head().await?.position;
+        if found.position == Position::ZERO {
+            return Ok(());
+        }
+        if found.position > end {
+            return Err(TransferError::Longer { end, found: found.position });
+        }
+        let before = Position::new(found.position.get().saturating_sub(1));
+        match self.follow(before, 1).await?.first().map(|recorded| *recorded.seal()) {
+            Some(seal) if seal.head() != found => {
+                Err(TransferError::Differs { position: seal.first, expected: seal.digest, found: found.digest })
+            }
+            _ => Ok(()),
+        }
     }
 
     fn is_elsewhere(&self, directory: &Path) -> Result<(), StoreError> {

@@ -14,6 +14,9 @@ use super::open::refused;
 use super::shared::Shared;
 use super::staging::State;
 
+/// After so many octets of bodies no more commits are followed at once.
+const AT_ONCE: usize = 64 * 1024 * 1024;
+
 impl Shared {
     /// Several streams as of one position.
     pub(crate) fn read(&self, streams: &[(StreamId, Revision)], as_of: Position) -> Result<StreamsRead, StoreError> {
@@ -77,11 +80,12 @@ impl Shared {
         };
         let mut walk = self.walk(from, end);
         let mut followed = Vec::new();
-        let mut events = 0_u64;
-        while events < to_u64(limit.max(1)) {
+        let (mut events, mut octets) = (0_u64, 0);
+        while events < to_u64(limit.max(1)) && octets < AT_ONCE {
             let next = walk.next(wanted.get(), |place| self.cache().get(place));
             let Some((_, recorded)) = next.map_err(|error| self.noticed(error))? else { break };
             events = events.saturating_add(u64::from(recorded.seal().count));
+            octets = octets.saturating_add(recorded.commit().body().len());
             followed.push(recorded);
         }
         Ok(followed)

@@ -88,3 +88,14 @@ pub fn frames(octets: &[u8]) -> Vec<usize> {
     }
     offsets
 }
+
+/// The files in a directory but for the lock, with what is in them.
+pub fn contents(directory: &Path) -> Vec<(String, Vec<u8>)> {
+    let files = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<_> = files
+        .filter(|path| path.is_file() && !path.ends_with("lock"))
+        .map(|path| (path.file_name().unwrap().to_str().unwrap().to_owned(), fs::read(&path).unwrap()))
+        .collect();
+    files.sort();
+    files
+}

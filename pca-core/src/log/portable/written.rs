@@ -30,6 +30,7 @@ pub(super) struct Header {
     pub(super) format: String,
     pub(super) version: u64,
     /// The digest of the first commit, which names the log.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub(super) first: Option<Digest>,
 }
 
@@ -95,11 +96,16 @@ struct ReadLine {
     commit: CommitId,
     request: RequestDigest,
     decided_at: i64,
+    // A field that may be null is there nevertheless.
+    #[serde(deserialize_with = "Option::deserialize")]
     wall_clock: Option<i64>,
     command: String,
     actor: String,
+    #[serde(deserialize_with = "Option::deserialize")]
     claimed_actor: Option<String>,
+    #[serde(deserialize_with = "Option::deserialize")]
     reason: Option<String>,
+    #[serde(deserialize_with = "Option::deserialize")]
     correlation: Option<String>,
     guards: Vec<(StreamId, u64)>,
     events: Vec<ReadEvent>,
