@@ -292,6 +292,91 @@ fn memory_commits(memory: &MemoryEventStore) -> usize {
     pollster::block_on(memory.follow(Position::ZERO, usize::MAX)).unwrap().len()
 }
 
+/// Opening does not read what index files cover; whoever reads on from one segment to the next notices.
+#[test]
+fn what_stands_behind_the_last_commit_of_a_covered_segment_is_read_with_it() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(both(directory.path()));
+    let path = segments(directory.path()).remove(3);
+    let whole = fs::read(&path).unwrap();
+    // The seal, in each of its parts.
+    for offset in (whole.len() - 112..whole.len()).step_by(9) {
+        fs::write(&path, spoilt(&whole, offset)).unwrap();
+        for store in [open(directory.path()), FileEventStore::open_read_only(directory.path(), options()).unwrap()] {
+            let error = follow(&store).unwrap_err();
+            assert!(matches!(&error, StoreError::Corrupt { place, .. } if place.contains("offset")), "{error}");
+        }
+    }
+    fs::write(&path, &whole).unwrap();
+    follow(&open(directory.path())).unwrap();
+}
+
+/// A directory under an index file's name can be neither read, replaced nor removed.
+#[test]
+fn an_index_that_can_be_neither_read_nor_written_is_done_without() {
+    let directory = tempfile::tempdir().unwrap();
+    let memory = both(directory.path());
+    let names = indexes(directory.path());
+    for path in &names {
+        fs::remove_file(path).unwrap();
+        fs::create_dir(path).unwrap();
+    }
+    assert_same(&FileEventStore::open_read_only(directory.path(), options()).unwrap(), &memory);
+    assert_same(&open(directory.path()), &memory);
+    // What opening would make first.
+    let copied = tempfile::tempdir().unwrap();
+    copy(directory.path(), copied.path());
+    indexes(copied.path()).iter().for_each(|path| fs::remove_file(path).unwrap());
+    let eighth: u64 = segments(directory.path())[8].file_stem().unwrap().to_str().unwrap().parse().unwrap();
+    for first in [names[0].clone(), directory.path().join(format!("{:020}-{:020}.index", 1, eighth - 1))] {
+        if !first.exists() {
+            fs::create_dir(&first).unwrap();
+        }
+    }
+    let store = open(directory.path());
+    assert_same(&store, &memory);
+    assert_guarded(&store, &memory);
+    drop(store);
+    assert!(named(directory.path(), "0").iter().all(|path| path.extension().is_none_or(|end| end != "new")));
+}
+
+/// What nobody has looked at before a merge reads it.
+#[test]
+fn a_damage_that_a_merge_meets_is_healed() {
+    let directory = tempfile::tempdir().unwrap();
+    let memory = both(directory.path());
+    let damaged = indexes(directory.path()).remove(0);
+    let store = open(directory.path());
+    let file = fs::OpenOptions::new().write(true).open(&damaged).unwrap();
+    file.write_all_at(&[0xFF; 64], 40).unwrap();
+    for number in 0..3 * COMMITS {
+        let commit = Draft::single(&format!("later {number}"), &format!("later/{number}"), 0).unwrap();
+        fill(&store, core::slice::from_ref(&commit));
+        fill(&memory, &[commit]);
+    }
+    drop(store);
+    let all = indexes(directory.path());
+    assert!(all.len() <= 5, "{all:?}");
+    assert!(all.iter().all(|path| fs::read(path).unwrap()[40..104] != [0xFF; 64]), "it was merged");
+    assert_same(&open(directory.path()), &memory);
+}
+
+#[test]
+fn a_log_that_was_closed_is_read_without_writing_to_its_directory() {
+    let directory = tempfile::tempdir().unwrap();
+    let memory = both(directory.path());
+    let store = open(directory.path());
+    pollster::block_on(store.close()).unwrap();
+    let damaged = indexes(directory.path()).remove(0);
+    let file = fs::OpenOptions::new().write(true).open(&damaged).unwrap();
+    file.write_all_at(&[0xFF; 64], 40).unwrap();
+    let before = support::contents(directory.path());
+    assert_questions(&store, &memory);
+    assert_eq!(support::contents(directory.path()), before);
+    drop(store);
+    assert_same(&open(directory.path()), &memory);
+}
+
 #[test]
 fn what_was_put_beside_and_never_in_place_is_removed() {
     let directory = tempfile::tempdir().unwrap();

@@ -118,6 +118,25 @@ impl Window {
         self.octets.get(to_usize(offset.saturating_sub(self.start))..).unwrap_or_default()
     }
 
+    /// Behind the last commit of a segment that another one follows stand a seal, beacons before it perhaps, and nothing.
+    fn check_tail(&mut self) -> Result<(), StoreError> {
+        let file = &self.source.file;
+        let length = file.length().map_err(|error| unreadable(self.source.first, self.source.end, &error))?;
+        let (mut offset, mut kind) = (self.source.end, FrameKind::Seal);
+        while offset < length {
+            let header = self.header(offset)?;
+            if header.kind == FrameKind::Commit {
+                return Err(self.damaged(offset, "a commit stands behind the last one of the segment".into()));
+            }
+            kind = header.kind;
+            offset = offset.saturating_add(header.length());
+        }
+        match kind {
+            FrameKind::Seal => Ok(()),
+            _ => Err(self.damaged(offset, "the segment ends without a seal".into())),
+        }
+    }
+
     fn damaged(&self, offset: u64, reason: String) -> StoreError {
         corrupt(segment::place(self.source.first, offset), reason)
     }
@@ -184,7 +203,11 @@ impl<F: FnMut(u32) -> Option<Source>> Walk<F> {
             let source = (self.source)(number).ok_or_else(unknown)?;
             self.window = Some(Window::new(self.log, source));
         }
-        if self.window.as_ref().is_some_and(|window| u64::from(self.place.offset) >= window.source.end) {
+        if let Some(window) = self.window.as_mut().filter(|window| u64::from(self.place.offset) >= window.source.end) {
+            // Behind the last commit of the last segment may be anything yet.
+            if number < self.end.segment {
+                window.check_tail()?;
+            }
             self.window = None;
             let offset = u32::try_from(SEGMENT_HEADER).unwrap_or_default();
             self.place = Place { segment: number.saturating_add(1), offset };

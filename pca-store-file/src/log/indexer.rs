@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use pca_core::log::StoreError;
 
+use super::open::damaged_index;
 use super::shared::Shared;
 use super::sync::{Condvar, Mutex, PoisonError};
 
@@ -99,7 +100,7 @@ impl Indexer {
 
     /// Makes one index file, of so many entries at most where some are merged, if one is wanted; tells whether it did.
     fn step(&self, most: u64) -> Result<bool, StoreError> {
-        let _alone = self.shared.indexing();
+        let alone = self.shared.indexing();
         let (runs, sealed) = {
             let state = self.shared.lock();
             (Arc::clone(state.index.runs()), state.index.sealed())
@@ -108,8 +109,15 @@ impl Indexer {
             return Ok(false);
         }
         let Some(keeper) = self.shared.keeper.get() else { return Ok(false) };
-        let Some((fresh, replaced)) = keeper.cover(&runs, &sealed, most, &self.stop)? else {
-            return Ok(false);
+        let (fresh, replaced) = match keeper.cover(&runs, &sealed, most, &self.stop) {
+            Ok(Some(covered)) => covered,
+            Ok(None) => return Ok(false),
+            Err(error) if damaged_index(&error).is_some() => {
+                drop(alone);
+                self.shared.reindex(&runs, &error)?;
+                return Ok(true);
+            }
+            Err(error) => return Err(error),
         };
         tracing::debug!(segments = fresh.covered(), "made an index file");
         let forgotten = self.shared.lock().index.adopt(Arc::new(fresh));

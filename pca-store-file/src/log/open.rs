@@ -1,4 +1,4 @@
-//! Opening a log: making it, reading it whole, and healing what a crash left behind.
+//! Opening a log: making it, reading what no index file covers, and healing what a crash left behind.
 //!
 //! `docs/log-format.md` argues case by case why this is right.
 
@@ -191,11 +191,14 @@ fn recover(keeper: &Keeper) -> Result<Recovered, StoreError> {
     let Loaded { runs, segments, useless } = keeper.load(&listing.segments)?;
     for (name, reason) in &useless {
         tracing::warn!(name, reason, "an index file is of no use and is removed");
-        keeper.remove(core::slice::from_ref(name))?;
+        if let Err(error) = keeper.remove(core::slice::from_ref(name)) {
+            tracing::warn!(%error, "it stays");
+        }
     }
     let covered = segments.len();
     let head = runs.head();
-    let mut reading = Reading { index: Index::new(log, Arc::new(runs)), head, segments, begun: false, mark };
+    let index = Index::new(log, Arc::new(runs));
+    let mut reading = Reading { index, head, segments, begun: false, mark, keeper: Some(keeper) };
     let Some((last, earlier)) = listing.segments.split_last() else {
         return Err(corrupt(directory.display().to_string(), "the log has no segment".into()));
     };
@@ -204,7 +207,7 @@ fn recover(keeper: &Keeper) -> Result<Recovered, StoreError> {
         let stop = reading.walk(&mut scanner, *first)?;
         reading.finished(&scanner, *first, &stop)?;
         reading.seal(&scanner);
-        reading.cover(keeper)?;
+        reading.cover()?;
     }
     let (mut scanner, file) = reading.begin(disk, directory, log, *last, Mode::Write)?;
     let stop = reading.walk(&mut scanner, *last)?;
@@ -233,13 +236,15 @@ fn recover(keeper: &Keeper) -> Result<Recovered, StoreError> {
 }
 
 /// What of a log has been read.
-struct Reading {
+struct Reading<'k> {
     index: Index,
     head: Head,
     segments: Vec<Segment>,
     /// Whether a segment was begun that no index file covers.
     begun: bool,
     mark: Option<Mark>,
+    /// Makes index files, as long as that succeeds.
+    keeper: Option<&'k Keeper>,
 }
 
 /// Where reading a segment stopped.
@@ -252,7 +257,7 @@ struct Stop {
     broken: Option<String>,
 }
 
-impl Reading {
+impl Reading<'_> {
     fn begin(
         &mut self,
         disk: &dyn Disk,
@@ -318,17 +323,23 @@ impl Reading {
     }
 
     /// Makes index files as soon as many segments have none, so that they do not all lie in memory.
-    fn cover(&mut self, keeper: &Keeper) -> Result<(), StoreError> {
+    fn cover(&mut self) -> Result<(), StoreError> {
         let sealed = self.index.sealed();
-        if sealed.len() < MANY {
-            return Ok(());
-        }
+        let Some(keeper) = self.keeper.filter(|_| sealed.len() >= MANY) else { return Ok(()) };
         let runs = Arc::clone(self.index.runs());
-        if let Some((fresh, replaced)) = keeper.cover(&runs, &sealed, u64::MAX, &AtomicBool::new(false))? {
+        let covered = keeper.cover(&runs, &sealed, u64::MAX, &AtomicBool::new(false)).and_then(|covered| {
+            let Some((fresh, replaced)) = covered else { return Ok(()) };
             drop(self.index.adopt(Arc::new(fresh)));
-            keeper.remove(&replaced)?;
+            keeper.remove(&replaced)
+        });
+        match covered {
+            Err(error) if damaged_index(&error).is_none() => {
+                tracing::warn!(%error, "an index file cannot be made: the index stays in memory");
+                self.keeper = None;
+                Ok(())
+            }
+            covered => covered,
         }
-        Ok(())
     }
 
     /// A segment that another one follows ends with a seal and nothing behind it.

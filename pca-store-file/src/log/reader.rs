@@ -240,8 +240,10 @@ impl Reader {
                 state.index.begin_segment();
             }
         }
-        self.forget(shared)?;
         (progress.segment, progress.offset, progress.sealed) = (first, end, false);
+        if let Err(error) = self.forget(shared) {
+            tracing::warn!(%error, "index files cannot be taken in: what they cover stays in memory");
+        }
         Ok(true)
     }
 

@@ -35,19 +35,20 @@ impl Shared {
         }
     }
 
-    fn reindex(&self, damaged: &Arc<Runs>, error: &StoreError) -> Result<(), StoreError> {
+    pub(crate) fn reindex(&self, damaged: &Arc<Runs>, error: &StoreError) -> Result<(), StoreError> {
         let alone = self.indexing();
-        let segments: Vec<Segment> = {
+        let (segments, is_writing): (Vec<Segment>, bool) = {
             let state = self.lock();
             if !Arc::ptr_eq(state.index.runs(), damaged) {
                 // Somebody else was faster, or files were merged.
                 return Ok(());
             }
-            state.segments.clone()
+            (state.segments.clone(), state.end.is_none())
         };
         tracing::warn!(%error, "a part of the index is damaged and is made anew");
         let Some(name) = damaged_index(error) else { return Ok(()) };
-        let mut keeper = self.keeper.get();
+        // Who has closed the log leaves its directory alone, which somebody else may write to now.
+        let mut keeper = self.keeper.get().filter(|_| is_writing);
         let (mut runs, gone) = damaged.before(name);
         if let Some(keeper) = keeper {
             keeper.remove(&gone)?;

@@ -69,7 +69,9 @@ impl FileEventStore {
         Self::open_on(Arc::new(OsDisk), directory.as_ref(), options, Intent::Create)
     }
 
-    /// Opens a log for writing. Everything in it is read and checked; the tail that a crash tore is put aside.
+    /// Opens a log for writing. What no index file covers is read and checked, the last segment in any case; the tail that a
+    /// crash tore is put aside. What index files cover is checked when it is read, and whole by a
+    /// [`Verifier`](pca_core::log::Verifier).
     ///
     /// # Errors
     /// [`StoreError::InUse`] if it is open for writing already; [`StoreError::Corrupt`] if it is damaged;

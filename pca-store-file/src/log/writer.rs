@@ -217,6 +217,8 @@ impl Writer {
         } else if well {
             self.indexer.finish();
         }
+        // Whoever makes an index file anew just now has the lock still; from here on nobody does.
+        drop(self.shared.indexing());
     }
 
     /// Appends a seal, makes it durable and takes the zeros behind it away.

@@ -1,6 +1,6 @@
 //! Making an index file: from segments in memory, from other index files, or from both.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -45,9 +45,25 @@ impl Material<'_> {
     ) -> Result<Option<Run>, StoreError> {
         let summary = self.summary(log)?;
         let name = summary.name();
-        let trouble = || failed("an index cannot be written", directory);
         let fresh = directory.join(format!("{name}{FRESH}"));
-        let file = disk.open(&fresh, Mode::Create).map_err(trouble())?;
+        let built = self.build_beside(disk, directory, summary, (&fresh, &directory.join(name)), stop);
+        if !matches!(built, Ok(Some(_))) {
+            // The next opening removes it if this fails.
+            let _ = disk.remove(&fresh);
+        }
+        built
+    }
+
+    fn build_beside(
+        &self,
+        disk: &dyn Disk,
+        directory: &Path,
+        summary: Summary,
+        (fresh, path): (&Path, &Path),
+        stop: &AtomicBool,
+    ) -> Result<Option<Run>, StoreError> {
+        let trouble = || failed("an index cannot be written", directory);
+        let file = disk.open(fresh, Mode::Create).map_err(trouble())?;
         let keys = self.runs.iter().map(|run| run.summary.distinct).sum::<u64>();
         let sorted: Vec<Vec<Entry>> = self.sealed.iter().map(|sealed| sealed.part.entries()).collect();
         let keys = keys.saturating_add(sorted.iter().map(|entries| distinct(entries)).sum());
@@ -63,17 +79,13 @@ impl Material<'_> {
         );
         match merged {
             Ok(()) => {}
-            Err(Halt::Stopped) => {
-                disk.remove(&fresh).map_err(trouble())?;
-                return Ok(None);
-            }
+            Err(Halt::Stopped) => return Ok(None),
             Err(Halt::Failed(error)) => return Err(error),
         }
         let (summary, filter) = writer.finish().map_err(trouble())?;
         file.sync_all().map_err(trouble())?;
-        let path: PathBuf = directory.join(&name);
-        disk.rename(&fresh, &path).map_err(trouble())?;
-        let file = disk.open(&path, Mode::Read).map_err(trouble())?;
+        disk.rename(fresh, path).map_err(trouble())?;
+        let file = disk.open(path, Mode::Read).map_err(trouble())?;
         Ok(Some(Run { summary, filter, file }))
     }
 

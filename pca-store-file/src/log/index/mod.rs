@@ -265,6 +265,41 @@ mod tests {
         assert_eq!(runs.known(&other.id(), alike(200), &shelf), Ok(None));
     }
 
+    /// A sector that was never written shows what another file had there.
+    #[test]
+    fn a_page_of_another_file_under_the_same_number_is_damage() {
+        use std::os::unix::fs::FileExt as _;
+
+        let directory = tempfile::tempdir().unwrap();
+        let keeper = keeper(directory.path());
+        let head = Head::GENESIS;
+        let sealed = |segment: u32| {
+            let mut part = Part::new(segment);
+            for number in 0..600_u32 {
+                let name = format!("{segment}/{number}");
+                let commit = Draft::single(&name, &name, 0).unwrap();
+                part.push(&head.seal(&commit), &commit, &Prepared::new(&Keys::new(LOG), &commit), 96 + number);
+            }
+            let covered = Covered { first: 1 + u64::from(segment), end: 200, length: 312 };
+            Sealed { part: Arc::new(part), covered, head: Head { position: Position::new(u64::from(segment)), ..head } }
+        };
+        let (none, stop) = (Runs::new(Vec::new()), AtomicBool::new(false));
+        let (small, _) = keeper.cover(&none, &[sealed(0)], u64::MAX, &stop).unwrap().unwrap();
+        let name = |runs: &Runs| directory.path().join(&runs.before("").1[0]);
+        let small_file = std::fs::read(name(&small)).unwrap();
+        let (large, _) = keeper.cover(&small, &[sealed(1)], u64::MAX, &stop).unwrap().unwrap();
+        let look = || {
+            (0..600).try_for_each(|number| {
+                let key = Keys::new(LOG).stream(&StreamId::parse(&format!("1/{number}")).unwrap());
+                large.newest_first(key, Place { segment: 9, offset: 0 }, 1, |_| Ok(None))
+            })
+        };
+        look().unwrap();
+        let file = std::fs::OpenOptions::new().write(true).open(name(&large)).unwrap();
+        file.write_all_at(&small_file[..4096 * 4], 0).unwrap();
+        assert!(matches!(look(), Err(StoreError::Corrupt { reason, .. }) if reason.contains("another file")));
+    }
+
     #[test]
     fn a_merge_that_is_stopped_leaves_nothing() {
         let directory = tempfile::tempdir().unwrap();

@@ -5,7 +5,7 @@
 
 use core::ops::Range;
 use std::cell::RefCell;
-use std::io::ErrorKind;
+use std::io::{Error, ErrorKind};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,9 +15,11 @@ use super::filter::Filter;
 use super::layout::{Entry, FOOTER, Footer, PAGE, PER_PAGE, Place, Summary, parse_page};
 use crate::log::disk::{Disk, DiskFile, Mode, read_full};
 use crate::log::format::{LogId, Unfit, to_u64, to_usize};
-use crate::log::open::{corrupt, failed, refused};
+use crate::log::open::{corrupt, refused};
 use crate::log::segment::same_log;
 
+/// `ENFILE` and `EMFILE`.
+const NO_DESCRIPTOR: [i32; 2] = [23, 24];
 /// How many pages are read with one call when a file is read whole.
 const AHEAD: u64 = 256;
 
@@ -45,7 +47,7 @@ impl Run {
     }
 
     fn read_in(disk: &dyn Disk, directory: &Path, name: &str, log: LogId) -> Result<Self, StoreError> {
-        let trouble = || failed("an index cannot be read", directory);
+        let trouble = || |error| unreadable(name.into(), error);
         let damaged = |reason: &str| corrupt(name.into(), reason.into());
         let unfit = |unfit| match unfit {
             Unfit::Newer(version) => damaged(&format!("it has version {version} of the format")),
@@ -136,17 +138,37 @@ impl Run {
         let mut octets = vec![0; to_usize(pages.end.saturating_sub(pages.start)) * PAGE];
         let start = pages.start.saturating_mul(to_u64(PAGE));
         let count = read_full(self.file.as_ref(), &mut octets, start)
-            .map_err(|error| refused(format!("{} cannot be read: {error}", self.summary.name())))?;
+            .map_err(|error| unreadable(self.summary.name(), error))?;
         let octets = octets.get(..count).unwrap_or_default();
         let mut all = Vec::with_capacity(octets.len() / 16);
         for (number, page) in pages.zip(octets.chunks(PAGE).chain(core::iter::repeat(&[][..]))) {
             let count = entries.saturating_sub(number.saturating_mul(PER_PAGE)).min(PER_PAGE);
+            let damaged = |reason| corrupt(self.summary.name(), format!("page {number} {reason}"));
             let parsed = parse_page(page, log, first_segment, number, count);
-            let damaged = || corrupt(self.summary.name(), format!("the checksum of page {number} does not fit"));
-            all.extend(parsed.ok_or_else(damaged)?);
+            let parsed = parsed.ok_or_else(|| damaged("does not fit its checksum"))?;
+            if !self.is_between_fences(number, &parsed) {
+                return Err(damaged("is of another file"));
+            }
+            all.extend(parsed);
         }
         Ok(all)
     }
+
+    /// A sector that was never written shows what another file had there once, whose checksum may fit.
+    fn is_between_fences(&self, number: u64, entries: &[Entry]) -> bool {
+        let mut fences = self.summary.fences.iter().skip(to_usize(number));
+        let begins = fences.next() == entries.first();
+        begins && fences.next().is_none_or(|next| entries.last().is_some_and(|last| last < next))
+    }
+}
+
+/// A file that cannot be read is of as little use as one that is damaged, and is made anew like it; unless it is the
+/// process that lacks something.
+fn unreadable(name: String, error: Error) -> StoreError {
+    let is_shortage = error.kind() == ErrorKind::OutOfMemory
+        || cfg!(unix) && error.raw_os_error().is_some_and(|code| NO_DESCRIPTOR.contains(&code));
+    let reason = format!("it cannot be read: {error}");
+    if is_shortage { refused(format!("{name}: {reason}")) } else { corrupt(name, reason) }
 }
 
 /// Pages of one look; the last one is at hand.

@@ -23,7 +23,7 @@ const MOST: usize = 4;
 /// How many revisions of streams are kept at hand.
 const AT_HAND: usize = 64 * 1024;
 /// How many commits that may concern a stream are looked up in a file at once, at most.
-const CHUNK: u64 = 16 * 1024;
+const CHUNK: u64 = 1024;
 
 /// Fetches commits that the index files name.
 pub(crate) trait Fetch {
