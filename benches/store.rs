@@ -32,26 +32,86 @@ fn main() {
     let directory = directory();
     let frame = commit(1, 0, 0).body().len().next_multiple_of(8) + 112;
     println!("commits of {frame} octets in their frames; best of {ROUNDS} rounds of {seconds} s; in this directory");
-    println!("{:<26} {:>12} {:>16} {:>8}", "", "commits/s", "sync-only loop", "ratio");
-    for (name, callers, train, batch) in [
-        ("1 caller", 1, 1, 1),
-        ("8 callers", 8, 1, 8),
-        ("64 callers", 64, 1, 64),
-        ("256 callers", 256, 1, 256),
-        ("1 caller, trains of 64", 1, 64, 64),
-        ("4 callers, trains of 64", 4, 64, 256),
+    println!("{:<26} {:>10} {:>12} {:>5} {:>16} {:>5}", "", "commits/s", "append loop", "", "overwriting loop", "");
+    for (name, callers, tasks, train, batch) in [
+        ("1 caller", 1, 1, 1, 1),
+        ("8 callers", 8, 1, 1, 8),
+        ("64 callers", 64, 1, 1, 64),
+        ("256 callers", 256, 1, 1, 256),
+        // While a group is written the others are made: half of the callers share a sync.
+        ("64 tasks on 1 thread", 1, 64, 1, 32),
+        ("256 tasks on 2 threads", 2, 128, 1, 128),
+        ("1 caller, trains of 64", 1, 1, 64, 64),
+        ("4 callers, trains of 64", 4, 1, 64, 256),
     ] {
-        let (mut store, mut loop_only) = (0.0_f64, 0.0_f64);
+        let (mut store, mut loop_only, mut growing) = (0.0_f64, 0.0_f64, 0.0_f64);
         for number in 0..ROUNDS {
             loop_only = loop_only.max(sync_only(directory.path(), frame, batch, round));
+            growing = growing.max(sync_only_growing(directory.path(), frame, batch, round));
             let log = directory.path().join(format!("{name}-{number}"));
-            store = store.max(store_rate(&log, callers, train, round));
+            store = store.max(store_rate(&log, (callers, tasks), train, round));
             std::fs::remove_dir_all(&log).unwrap();
         }
-        println!("{name:<26} {store:>12.0} {loop_only:>16.0} {:>7.0}%", store / loop_only * 100.0);
+        let share = |limit: f64| store / limit * 100.0;
+        println!(
+            "{name:<26} {store:>10.0} {growing:>12.0} {:>4.0}% {loop_only:>16.0} {:>4.0}%",
+            share(growing),
+            share(loop_only)
+        );
     }
-    let plain = (0..ROUNDS).map(|_| sync_only_growing(directory.path(), frame, round)).fold(0.0, f64::max);
-    println!("{:<26} {:>12} {plain:>16.0}", "1, without zeros ahead", "");
+    for callers in [8, 64, 256] {
+        let rate = (0..ROUNDS).map(|_| bare(directory.path(), frame, callers, round)).fold(0.0, f64::max);
+        println!("{:<26} {rate:>10.0}", format!("{callers} callers, no log at all"));
+    }
+}
+
+/// What so many threads reach that each wait for a thread which writes a frame for each over zeros and syncs, without
+/// any commit being made, checked or kept: what waking them costs.
+fn bare(directory: &Path, frame: usize, callers: u64, round: Duration) -> f64 {
+    type Waiting = (Arc<AtomicBool>, std::thread::Thread);
+    let path = directory.join("bare");
+    let file = File::create(&path).unwrap();
+    file.write_all_at(&vec![0; 64 << 20], 0).unwrap();
+    file.sync_all().unwrap();
+    let (sender, waiting) = std::sync::mpsc::channel::<Waiting>();
+    let writer = std::thread::spawn(move || {
+        let mut offset = 0;
+        while let Ok(first) = waiting.recv() {
+            let group: Vec<Waiting> = std::iter::once(first).chain(waiting.try_iter()).collect();
+            let octets = vec![7; frame * group.len()];
+            offset = if offset + octets.len() as u64 > 64 << 20 { 0 } else { offset };
+            file.write_all_at(&octets, offset).unwrap();
+            file.sync_data().unwrap();
+            offset += octets.len() as u64;
+            for (done, caller) in group {
+                done.store(true, Ordering::Release);
+                caller.unpark();
+            }
+        }
+    });
+    let (stop, count) = (AtomicBool::new(false), AtomicU64::new(0));
+    let rate = std::thread::scope(|scope| {
+        for _ in 0..callers {
+            let (sender, stop, count) = (sender.clone(), &stop, &count);
+            scope.spawn(move || {
+                while !stop.load(Ordering::Relaxed) {
+                    let done = Arc::new(AtomicBool::new(false));
+                    sender.send((Arc::clone(&done), std::thread::current())).unwrap();
+                    while !done.load(Ordering::Acquire) {
+                        std::thread::park();
+                    }
+                    count.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        std::thread::sleep(round);
+        stop.store(true, Ordering::Relaxed);
+        count.load(Ordering::Relaxed) as f64 / round.as_secs_f64()
+    });
+    drop(sender);
+    writer.join().unwrap();
+    std::fs::remove_file(path).unwrap();
+    rate
 }
 
 /// One caller, trains of 256, up to a million commits.
@@ -113,7 +173,7 @@ fn processor_time() -> f64 {
     nanos.sum::<f64>() / 1e9
 }
 
-/// The limit: groups of a size written over zeros and synced, one after the other.
+/// Groups of a size written over zeros that were laid out before, and synced, one after the other.
 fn sync_only(directory: &Path, frame: usize, batch: usize, round: Duration) -> f64 {
     let path = directory.join("limit");
     let file = OpenOptions::new().create(true).truncate(true).read(true).write(true).open(&path).unwrap();
@@ -125,11 +185,11 @@ fn sync_only(directory: &Path, frame: usize, batch: usize, round: Duration) -> f
     rate
 }
 
-/// The same onto the end of a file that grows.
-fn sync_only_growing(directory: &Path, frame: usize, round: Duration) -> f64 {
+/// The same onto the end of a file that grows, as a log must.
+fn sync_only_growing(directory: &Path, frame: usize, batch: usize, round: Duration) -> f64 {
     let path = directory.join("limit");
     let file = File::create(&path).unwrap();
-    let rate = append(&file, &vec![7; frame], 1, round, u64::MAX);
+    let rate = append(&file, &vec![7; frame * batch], batch, round, u64::MAX);
     std::fs::remove_file(path).unwrap();
     rate
 }
@@ -148,21 +208,26 @@ fn append(file: &File, octets: &[u8], batch: usize, round: Duration, end: u64) -
     count as f64 / begun.elapsed().as_secs_f64()
 }
 
-fn store_rate(directory: &Path, callers: u64, train: u64, round: Duration) -> f64 {
+/// Commits a second by so many threads, on each of which so many callers wait.
+fn store_rate(directory: &Path, (threads, tasks): (u64, u64), train: u64, round: Duration) -> f64 {
     let store = Arc::new(FileEventStore::create(directory, Options::default()).unwrap());
     let (stop, count) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-    let threads: Vec<_> = (0..callers)
-        .map(|caller| {
+    let threads: Vec<_> = (0..threads)
+        .map(|thread| {
             let (store, stop, count) = (Arc::clone(&store), Arc::clone(&stop), Arc::clone(&count));
             std::thread::spawn(move || {
-                let mut made = 0;
-                while !stop.load(Ordering::Relaxed) {
-                    let commits = (0..train).map(|nth| commit(caller, made + nth, made + nth)).collect();
-                    let answers = pollster::block_on(store.commit(commits));
-                    assert!(answers.iter().all(Result::is_ok), "{answers:?}");
-                    made += train;
-                    count.fetch_add(train, Ordering::Relaxed);
-                }
+                let (store, stop, count) = (&store, &stop, &count);
+                let callers = (0..tasks).map(|task| async move {
+                    let (caller, mut made) = (thread * tasks + task, 0);
+                    while !stop.load(Ordering::Relaxed) {
+                        let commits = (0..train).map(|nth| commit(caller, made + nth, made + nth)).collect();
+                        let answers = store.commit(commits).await;
+                        assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+                        made += train;
+                        count.fetch_add(train, Ordering::Relaxed);
+                    }
+                });
+                pollster::block_on(futures_util::future::join_all(callers));
             })
         })
         .collect();
