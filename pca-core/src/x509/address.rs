@@ -195,10 +195,10 @@ pub enum EmailProblem {
 #[non_exhaustive]
 pub enum UriProblem {
     /// No scheme or no `://`.
-    #[error("it must be absolute, such as https://host.example/path")]
+    #[error("it must be absolute, such as http://host.example/path")]
     NotAbsolute,
     /// A host that is none.
-    #[error("the host must be a DNS name or an IP address, such as https://host.example/path")]
+    #[error("the host must be a DNS name or an IP address, such as http://host.example/path")]
     Host,
     /// A character that a URI cannot have.
     #[error("only the ASCII characters of RFC 3986 are allowed; write others as %XX")]

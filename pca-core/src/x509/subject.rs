@@ -161,8 +161,8 @@ pub enum SubjectViolation {
     /// No common name where one must be.
     #[error("the subject needs a common name (CN) of 1 to 64 characters")]
     CommonNameMissing,
-    /// An empty field.
-    #[error("{field} is empty: leave it out, or give 1 to {} characters", field.max_characters())]
+    /// A field that is empty, or nothing but blanks.
+    #[error("{field} is blank: leave it out, or give 1 to {} characters", field.max_characters())]
     Empty {
         /// Which field.
         field: SubjectField,
@@ -204,7 +204,7 @@ impl SubjectViolation {
 fn check(field: SubjectField, value: &str, violations: &mut Vec<SubjectViolation>) {
     let characters = value.chars().count();
     let limit = field.max_characters();
-    if value.is_empty() {
+    if value.trim().is_empty() {
         violations.push(SubjectViolation::Empty { field });
         return;
     }
@@ -295,6 +295,15 @@ mod tests {
             ]
         );
         assert!(violations.iter().all(|violation| violation.rule() == "C4"));
+    }
+
+    #[test]
+    fn c4_a_field_of_nothing_but_blanks_is_as_good_as_empty() {
+        for blank in ["", "   ", "\u{a0}\u{2003}", "\t"] {
+            let fields = SubjectFields { common_name: Some(blank.into()), ..SubjectFields::default() };
+            let empty = SubjectViolation::Empty { field: SubjectField::CommonName };
+            assert_eq!(fields.to_name(CommonName::Required), Err(vec![empty]), "{blank:?}");
+        }
     }
 
     #[test]
