@@ -146,9 +146,8 @@ fn damage_is_told_and_a_torn_tail_is_not_damage() {
     desk.pair("ecc", 3);
     let log = desk.path("pca-data/log");
     let segment = || {
-        let mut files: Vec<_> = std::fs::read_dir(&log).unwrap().map(|entry| entry.unwrap().path()).collect();
-        files.sort_by_key(|path| std::fs::metadata(path).unwrap().len());
-        files.pop().unwrap()
+        let mut files = std::fs::read_dir(&log).unwrap().map(|entry| entry.unwrap().path());
+        files.find(|path| path.extension().is_some_and(|extension| extension == "log")).unwrap()
     };
     let sound = std::fs::read(segment()).unwrap();
     let events = desk.yes(&["verify"])["events"].clone();
