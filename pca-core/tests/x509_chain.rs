@@ -32,7 +32,11 @@ struct Case {
 fn fields(prefix: &'static str) -> impl Strategy<Value = SubjectFields> {
     let text = |limit: usize| {
         proptest::option::of(
-            proptest::string::string_regex(&format!("[a-zA-Z0-9 '()+,./:=?ü界🔑-]{{1,{limit}}}")).unwrap(),
+            proptest::string::string_regex(&format!(
+                "[ ]{{0,3}}[a-zA-Z0-9'()+,./:=?ü界🔑-][a-zA-Z0-9 '()+,./:=?ü界🔑-]{{0,{}}}",
+                limit - 4
+            ))
+            .unwrap(),
         )
     };
     (text(50), text(64), text(64), proptest::option::of("[A-Z]{2}"), text(128), text(128)).prop_map(
