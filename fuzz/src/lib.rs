@@ -26,7 +26,8 @@ const KIB: usize = 1024;
 /// All targets.
 pub const TARGETS: &[Target] = &[
     Target { name: "segment", run: log::segment, allowance: 64 * KIB, per_octet: 32 },
-    Target { name: "small_files", run: log::small_files, allowance: 4 * KIB, per_octet: 4 },
+    Target { name: "small_files", run: log::small_files, allowance: 128 * KIB, per_octet: 16 },
+    Target { name: "index", run: log::index, allowance: 64 * KIB, per_octet: 128 },
     Target { name: "commit_body", run: log::commit_body, allowance: 4 * KIB, per_octet: 32 },
     // serde believes the length that a list claims, up to 1 MiB at once.
     Target { name: "event", run: log::event, allowance: 4 * KIB * KIB, per_octet: 64 },

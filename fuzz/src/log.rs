@@ -20,9 +20,16 @@ fn check_segment(data: &[u8]) {
     }
 }
 
-/// The format file, the header of a segment, the file of a closed log.
+/// The format file, the header of a segment, the file of a closed log, the mark.
 pub(crate) fn small_files(data: &[u8]) {
     let check = |data: &[u8]| {
+        if let Some(written) = fuzzing::mark_file(data) {
+            assert_eq!(
+                fuzzing::mark_file(&written),
+                Some(written.clone()),
+                "a mark is read otherwise than it was written"
+            );
+        }
         for written in fuzzing::small_files(data) {
             assert_eq!(written, data, "a small file is written otherwise");
         }
@@ -30,6 +37,19 @@ pub(crate) fn small_files(data: &[u8]) {
     check(data);
     let mut mended = data.to_vec();
     fuzzing::mend_small(&mut mended);
+    check(&mended);
+}
+
+/// An index file.
+pub(crate) fn index(data: &[u8]) {
+    let check = |data: &[u8]| {
+        if let Some(written) = fuzzing::index(data) {
+            assert!(written == data, "an index file is written otherwise");
+        }
+    };
+    check(data);
+    let mut mended = data.to_vec();
+    fuzzing::mend_index(&mut mended);
     check(&mended);
 }
 

@@ -233,7 +233,7 @@ impl Mark {
 }
 
 /// The length of a mark without the zeros behind it.
-const MARK_CONTENT: usize = 104;
+pub(crate) const MARK_CONTENT: usize = 104;
 
 pub(crate) fn preamble(magic: &[u8; 8], log: LogId) -> Vec<u8> {
     let mut octets = Vec::with_capacity(SEGMENT_HEADER);
@@ -274,7 +274,7 @@ pub(crate) fn parse_small(octets: &[u8], magic: &[u8; 8], length: usize) -> Resu
 #[cfg(feature = "fuzzing")]
 pub(crate) fn mend_small_file(octets: &mut [u8]) {
     if let Some((content, checksum)) = octets.split_last_chunk_mut::<CHECKSUM>() {
-        *checksum = truncated(Sha256::new().chain_update(FILE_TAG).chain_update(&content));
+        *checksum = truncated(Sha256::new().chain_update(FILE_TAG).chain_update(content));
     }
 }
 

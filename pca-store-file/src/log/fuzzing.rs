@@ -9,9 +9,11 @@ use pca_core::log::Seal;
 
 use super::disk::DiskFile;
 use super::format::{
-    CLOSED_LENGTH, ClosedAt, FORMAT_LENGTH, FRAME_HEADER, FRAME_MAGIC, FramePlace, SEGMENT_HEADER, SegmentStart,
-    format_file, frame_checksum, mark, mend_small_file, parse_format_file, push_commit, to_u64, to_usize,
+    CLOSED_LENGTH, ClosedAt, FORMAT_LENGTH, FRAME_HEADER, FRAME_MAGIC, FramePlace, MARK_CONTENT, MARK_SLOT, Mark,
+    SEGMENT_HEADER, SegmentStart, format_file, frame_checksum, mark, mend_small_file, parse_format_file, push_commit,
+    to_u64, to_usize,
 };
+use super::index;
 use super::scan::{Found, Scanner};
 
 /// Reads a segment frame by frame, and judges what follows the last valid one. Answers the header and all valid frames,
@@ -49,8 +51,30 @@ pub fn small_files(octets: &[u8]) -> Vec<Vec<u8>> {
     [format, start, closed].into_iter().flatten().collect()
 }
 
+/// Reads a mark. Answers it as a new file; nothing if there is none.
+#[must_use]
+pub fn mark_file(octets: &[u8]) -> Option<Vec<u8>> {
+    Mark::parse(octets).ok().map(|mark| mark.encode_both())
+}
+
+/// Reads an index file. Answers it written again from what was read; nothing if it is of no use.
+#[must_use]
+pub fn index(octets: &[u8]) -> Option<Vec<u8>> {
+    index::whole(Arc::new(Memory(octets.into()))).ok()
+}
+
+/// Makes the checksums of an index file fit.
+pub fn mend_index(octets: &mut [u8]) {
+    index::mend(octets);
+}
+
 /// Makes the checksum of a small file fit, if it has the length of one.
 pub fn mend_small(octets: &mut [u8]) {
+    for slot in octets.chunks_exact_mut(MARK_SLOT) {
+        if let Some(content) = slot.get_mut(..MARK_CONTENT) {
+            mend_small_file(content);
+        }
+    }
     if [FORMAT_LENGTH, SEGMENT_HEADER, CLOSED_LENGTH].contains(&octets.len()) {
         mend_small_file(octets);
     }

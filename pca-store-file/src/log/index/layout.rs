@@ -9,6 +9,8 @@ use super::super::format::{
     LogId, SEGMENT_HEADER, Unfit, array, parse_small, preamble, seal_small, to_u64, to_usize, truncated,
 };
 use super::filter::{BLOCK, Filter};
+#[cfg(feature = "fuzzing")]
+use crate::log::format::mend_small_file;
 
 /// The length of a page.
 pub(crate) const PAGE: usize = 4096;
@@ -240,8 +242,29 @@ pub(crate) fn parse_page(page: &[u8], log: LogId, first_segment: u32, number: u6
     if checksum != page_checksum(content, log, first_segment, number) {
         return None;
     }
-    let (entries, _) = content.as_chunks::<ENTRY>();
-    Some(entries.get(..to_usize(count))?.iter().map(Entry::decode).collect())
+    let (entries, zeros) = content.split_at_checked(to_usize(count).checked_mul(ENTRY)?)?;
+    let (entries, _) = entries.as_chunks::<ENTRY>();
+    zeros.iter().all(|octet| *octet == 0).then(|| entries.iter().map(Entry::decode).collect())
+}
+
+/// Makes the checksums of an index file fit.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn mend(octets: &mut [u8]) {
+    let Some((content, footer)) = octets.split_last_chunk_mut::<FOOTER>() else { return };
+    mend_small_file(footer);
+    let Ok(parsed) = Footer::parse(footer) else { return };
+    let pages = to_usize(parsed.pages_length());
+    if let Some((pages, resident)) = content.split_at_mut_checked(pages) {
+        for (page, number) in pages.chunks_exact_mut(PAGE).zip(0..) {
+            let (content, checksum) = page.split_at_mut(PAGE - CHECKSUM);
+            checksum.copy_from_slice(&page_checksum(content, parsed.log, parsed.first_segment, number));
+        }
+        let digest: [u8; 32] = Sha256::digest(resident).into();
+        if let Some(place) = footer.get_mut(120..152) {
+            place.copy_from_slice(&digest);
+        }
+        mend_small_file(footer);
+    }
 }
 
 const CHECKSUM: usize = 8;

@@ -201,6 +201,29 @@ impl Index {
     }
 }
 
+#[cfg(feature = "fuzzing")]
+pub(crate) use layout::mend;
+
+/// Reads an index file whole and looks each key up in it. Answers the file as it is written from what was read.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn whole(file: Arc<dyn super::disk::DiskFile>) -> Result<Vec<u8>, StoreError> {
+    let run = run::Run::of(file, "fuzzed.index")?;
+    let entries = run.scan().collect::<Result<Vec<_>, _>>()?;
+    for entry in entries.iter().step_by(100) {
+        let having = run.having(entry.key, Place { segment: u32::MAX, offset: u32::MAX })?;
+        run.places(having.start..having.end.min(having.start.saturating_add(300)))?;
+    }
+    run.milestone(run.summary.head.position);
+    let mut written = Vec::new();
+    for (page, number) in entries.chunks(255).zip(0..) {
+        let mut octets: Vec<u8> = page.iter().flat_map(layout::Entry::encode).collect();
+        layout::seal_page(&mut octets, run.summary.log, run.summary.first_segment, number);
+        written.append(&mut octets);
+    }
+    written.extend(run.summary.encode(&run.filter));
+    Ok(written)
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::as_conversions)]

@@ -47,16 +47,27 @@ impl Run {
     }
 
     fn read_in(disk: &dyn Disk, directory: &Path, name: &str, log: LogId) -> Result<Self, StoreError> {
+        let damaged = |reason: &str| corrupt(name.into(), reason.into());
+        let file = disk.open(&directory.join(name), Mode::Read).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => damaged("somebody removed it"),
+            _ => unreadable(name.into(), error),
+        })?;
+        let run = Self::of(file, name)?;
+        same_log(run.summary.log, log).map_err(|reason| corrupt(name.into(), reason))?;
+        if run.summary.name() != name {
+            return Err(damaged("its content does not fit its name"));
+        }
+        Ok(run)
+    }
+
+    /// Reads what is kept in memory of a file, which is called like this.
+    pub(crate) fn of(file: Arc<dyn DiskFile>, name: &str) -> Result<Self, StoreError> {
         let trouble = || |error| unreadable(name.into(), error);
         let damaged = |reason: &str| corrupt(name.into(), reason.into());
         let unfit = |unfit| match unfit {
             Unfit::Newer(version) => damaged(&format!("it has version {version} of the format")),
             Unfit::Damaged(reason) => damaged(&reason),
         };
-        let file = disk.open(&directory.join(name), Mode::Read).map_err(|error| match error.kind() {
-            ErrorKind::NotFound => damaged("somebody removed it"),
-            _ => trouble()(error),
-        })?;
         let length = file.length().map_err(trouble())?;
         let footer_at = length.checked_sub(to_u64(FOOTER)).ok_or_else(|| damaged("it is too short"))?;
         let mut octets = [0; FOOTER];
@@ -70,10 +81,6 @@ impl Run {
         let count = read_full(file.as_ref(), &mut octets, start).map_err(trouble())?;
         let resident = footer.resident(octets.get(..count).unwrap_or_default());
         let (summary, filter) = resident.map_err(unfit)?;
-        same_log(summary.log, log).map_err(|reason| corrupt(name.into(), reason))?;
-        if summary.name() != name {
-            return Err(damaged("its content does not fit its name"));
-        }
         Ok(Self { summary, filter, file })
     }
 
