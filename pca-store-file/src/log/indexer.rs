@@ -122,7 +122,7 @@ impl Indexer {
         tracing::debug!(segments = fresh.covered(), "made an index file");
         let forgotten = self.shared.lock().index.adopt(Arc::new(fresh));
         drop(forgotten);
-        keeper.remove(&replaced)?;
+        keeper.discard(&replaced);
         Ok(true)
     }
 }

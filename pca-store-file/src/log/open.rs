@@ -191,9 +191,7 @@ fn recover(keeper: &Keeper) -> Result<Recovered, StoreError> {
     let Loaded { runs, segments, useless } = keeper.load(&listing.segments)?;
     for (name, reason) in &useless {
         tracing::warn!(name, reason, "an index file is of no use and is removed");
-        if let Err(error) = keeper.remove(core::slice::from_ref(name)) {
-            tracing::warn!(%error, "it stays");
-        }
+        keeper.discard(core::slice::from_ref(name));
     }
     let covered = segments.len();
     let head = runs.head();
@@ -327,18 +325,19 @@ impl Reading<'_> {
         let sealed = self.index.sealed();
         let Some(keeper) = self.keeper.filter(|_| sealed.len() >= MANY) else { return Ok(()) };
         let runs = Arc::clone(self.index.runs());
-        let covered = keeper.cover(&runs, &sealed, u64::MAX, &AtomicBool::new(false)).and_then(|covered| {
-            let Some((fresh, replaced)) = covered else { return Ok(()) };
-            drop(self.index.adopt(Arc::new(fresh)));
-            keeper.remove(&replaced)
-        });
-        match covered {
+        match keeper.cover(&runs, &sealed, u64::MAX, &AtomicBool::new(false)) {
+            Ok(Some((fresh, replaced))) => {
+                drop(self.index.adopt(Arc::new(fresh)));
+                keeper.discard(&replaced);
+                Ok(())
+            }
+            Ok(None) => Ok(()),
             Err(error) if damaged_index(&error).is_none() => {
                 tracing::warn!(%error, "an index file cannot be made: the index stays in memory");
                 self.keeper = None;
                 Ok(())
             }
-            covered => covered,
+            Err(error) => Err(error),
         }
     }
 

@@ -51,7 +51,7 @@ impl Shared {
         let mut keeper = self.keeper.get().filter(|_| is_writing);
         let (mut runs, gone) = damaged.before(name);
         if let Some(keeper) = keeper {
-            keeper.remove(&gone)?;
+            keeper.discard(&gone);
         }
         let mut sealed: Vec<Sealed> = Vec::new();
         for number in runs.covered()..damaged.covered() {
@@ -60,7 +60,7 @@ impl Shared {
             match maker.cover(&runs, &sealed, u64::MAX, &AtomicBool::new(false)) {
                 Ok(Some((fresh, replaced))) => {
                     runs = fresh;
-                    maker.remove(&replaced)?;
+                    maker.discard(&replaced);
                     sealed.clear();
                 }
                 Ok(None) => {}

