@@ -50,6 +50,13 @@ use exit::{Failure, Outcome};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // What the libraries warn of, such as a torn tail or an index that is made anew.
+    tracing_subscriber::fmt()
+        .with_max_level(tracing_subscriber::filter::LevelFilter::WARN)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .without_time()
+        .init();
     let words: Vec<_> = std::env::args_os().collect();
     let code = match Cli::try_parse_from(&words) {
         Ok(cli) => {

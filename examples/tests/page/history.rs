@@ -173,6 +173,21 @@ fn damage_is_told_and_a_torn_tail_is_not_damage() {
 }
 
 #[test]
+fn a_torn_tail_is_put_aside_and_that_is_said() {
+    let desk = Desk::new();
+    desk.yes(&["buy", "root", "--family", "ecc"]);
+    let log = desk.path("pca-data/log");
+    std::fs::remove_file(log.join("closed")).unwrap();
+    let mut segment = std::fs::OpenOptions::new().append(true).open(log.join("00000000000000000001.log")).unwrap();
+    segment.write_all(b"torn").unwrap();
+    assert_eq!(desk.yes(&["verify"])["torn_bytes"], 4);
+    let run = desk.run(&["buy", "root", "--family", "ecc"]);
+    assert!(run.code == 0 && run.stderr.contains("put a torn tail aside"), "{run:?}");
+    assert!(desk.run(&["buy", "root", "--family", "ecc"]).stderr.is_empty());
+    assert_eq!(desk.yes(&["verify"])["torn_bytes"], 0);
+}
+
+#[test]
 fn keys_are_checked_swept_and_put_under_another_passphrase() {
     let desk = Desk::new();
     let pair = desk.pair("ecc", 2);
