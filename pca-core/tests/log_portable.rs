@@ -241,6 +241,14 @@ fn a_line_that_is_edited_or_dated_anew_is_refused_whichever_field_it_is() {
     }
     let unknown = text.replacen("\"request\":", "\"requested\":", 1);
     assert!(matches!(refused("a field", &unknown, 2, 0), ImportReason::Malformed { .. }));
+    // One that is null is there nevertheless.
+    for name in ["wall_clock", "claimed_actor", "reason", "correlation"] {
+        let mut lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let commit = lines[1].as_object_mut().unwrap();
+        commit.remove(name).unwrap();
+        let missing: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        assert!(matches!(refused(name, &missing, 2, 0), ImportReason::Malformed { .. }), "{name}");
+    }
     let twice = text.replacen("\"position\":1,", "\"position\":1,\"position\":1,", 1);
     assert!(matches!(refused("a field twice", &twice, 2, 0), ImportReason::Malformed { .. }));
     // What people see is not read back.

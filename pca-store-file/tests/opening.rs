@@ -263,3 +263,24 @@ fn sixty_four_callers_keep_the_log_sound_through_many_segments() {
         assert_eq!(told, Some(receipt));
     }
 }
+
+/// What is followed at once is bounded by its octets, too, however many events are asked for.
+#[test]
+fn large_commits_are_followed_a_few_at_a_time() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = FileEventStore::create(directory.path(), options()).unwrap();
+    let payload = vec![7; 15 * 1024 * 1024];
+    for number in 0..6 {
+        let name = format!("large/{number}");
+        let commit = Draft::new(&name).guard(&name, 0).event(&[&name], &payload).build().unwrap();
+        assert!(put(&store, commit).is_ok());
+    }
+    let mut steps = Vec::new();
+    let mut after = Position::ZERO;
+    while after < Position::new(6) {
+        let some = pollster::block_on(store.follow(after, usize::MAX)).unwrap();
+        after = some.last().unwrap().seal().last();
+        steps.push(some.len());
+    }
+    assert_eq!(steps, [5, 1]);
+}
