@@ -137,12 +137,16 @@ fn examples() -> Vec<(&'static str, Event)> {
             contact: Some("zoe@example.com".into()),
             labels: vec![("department".into(), "HR".into()), ("site".into(), "Ωmega".into())],
         },
+        partition: Some(3),
+        renews: Some(id),
     };
     let anonymous = CertificateIssued {
         profile: Profile::DataEncryption,
         key: None,
         claims_key: false,
         holder: Holder::default(),
+        partition: None,
+        renews: None,
         ..issued.clone()
     };
     let published = CrlPublished {

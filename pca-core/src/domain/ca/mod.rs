@@ -218,6 +218,12 @@ impl Ca {
         self.generation.as_ref()
     }
 
+    /// Every generation whose key is alive and signs CRLs and OCSP answers under this CA's name, the one that issues
+    /// first (rules A3, C11).
+    pub fn signing_generations(&self) -> impl Iterator<Item = &Generation> {
+        self.generation.iter()
+    }
+
     /// Generations that were reset or revoked, oldest first.
     #[must_use]
     pub fn ended(&self) -> &[EndedGeneration] {

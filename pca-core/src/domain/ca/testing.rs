@@ -263,6 +263,8 @@ impl Scene {
             not_before: validity.not_before(),
             not_after: validity.not_after(),
             holder: Holder { name: Some(holder.into()), ..Holder::default() },
+            partition: None,
+            renews: None,
         };
         self.holder_keys.push(key);
         self.happened(event);

@@ -283,6 +283,8 @@ impl Draft<'_> {
             not_before: self.validity.not_before(),
             not_after: self.validity.not_after(),
             holder: self.holder,
+            partition: None,
+            renews: None,
         };
         Ok(plan.and_signed(issued, generation.key.clone(), signer.clone(), tbs))
     }

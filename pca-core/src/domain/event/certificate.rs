@@ -37,8 +37,14 @@ pub struct CertificateIssued {
     pub not_after: Timestamp,
     /// Whom it is for, and how to reach and find them.
     pub holder: Holder,
+    /// The partition of its issuer's CRLs that it belongs to; absent where the issuer had none (rule A3). Since schema 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partition: Option<u16>,
+    /// The certificate that it renews (rule A4). Since schema 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renews: Option<CertificateId>,
 }
-payload!(CertificateIssued, |event| {
+payload!(CertificateIssued, extended to 2, |event| {
     let mut streams = Vec::with_capacity(4);
     streams.push(stream::quota(&event.ca));
     streams.push(stream::certificate(&event.id));

@@ -14,6 +14,23 @@ macro_rules! payload {
             }
         }
     };
+    // A shape that has only gained fields since its first one, each of which may be absent: an older payload is read as
+    // it is.
+    ($kind:ident, extended to $schema:literal, |$event:ident| $streams:expr) => {
+        impl crate::log::Payload for $kind {
+            const KIND: &'static str = stringify!($kind);
+            const SCHEMA: u16 = $schema;
+
+            fn concerns(&self) -> Vec<crate::log::StreamId> {
+                let $event = self;
+                $streams
+            }
+
+            fn upcast(_: u16, tree: crate::log::Tree) -> Result<crate::log::Tree, crate::log::CodecError> {
+                Ok(tree)
+            }
+        }
+    };
 }
 
 mod ca;

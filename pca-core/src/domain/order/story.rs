@@ -211,6 +211,8 @@ impl Story {
             not_before: now,
             not_after: now.plus_secs(90 * 86_400),
             holder: Holder::default(),
+            partition: None,
+            renews: None,
         }
         .into()]);
         Some(id)
