@@ -18,6 +18,7 @@ mod authorities;
 mod bulk;
 mod crls;
 mod download;
+mod due;
 mod endings;
 mod exit;
 mod file;
@@ -91,7 +92,6 @@ fn asks_json_later(command: &Command) -> bool {
         | Command::Ocsp(args)
         | Command::RenewCa(args)
         | Command::CrossSign(args)
-        | Command::Due(args)
         | Command::CheckChain(args)
         | Command::Prove(args)
         | Command::Profile(ProfileCommand::Add(args)) => args.json(),
@@ -171,7 +171,7 @@ async fn run(global: Global, command: Command) -> Outcome {
         Command::Ocsp(_) => admin::later("A3", "answering OCSP requests"),
         Command::RenewCa(_) => admin::later("C11", "renewing the certificate of a CA"),
         Command::CrossSign(_) => admin::later("C11", "cross-signing a CA"),
-        Command::Due(_) => admin::later("A6", "the list of what is due"),
+        Command::Due(args) => due::due(global, args).await,
         Command::CheckChain(_) => admin::later("I6", "checking a chain of certificates"),
         Command::Prove(_) => admin::later("L6", "proving that an event is in the log"),
     }

@@ -14,7 +14,7 @@ pub use authority::{AddressArgs, CaArgs, EnableArgs, EndArgs, EndingWord, Previe
 pub use issue::{BulkArgs, DownloadArgs, IssueArgs, ProfileArgs, RequestArgs, RevokeArgs, ServerArgs, UserArgs};
 pub use later::LaterArgs;
 pub use order::{AssignArgs, Buy, BuyArgs, ExtendArgs, RefundArgs};
-pub use question::{ListArgs, ListKind, LogArgs, ShowArgs, VerifyArgs};
+pub use question::{DueArgs, ListArgs, ListKind, LogArgs, ShowArgs, VerifyArgs};
 pub use transfer::{BackupArgs, ExportArgs, ImportArgs};
 pub use value::{AlgorithmWord, AsOf, FamilyWord, FormatWord, LabelWord, Number, Paid, Span, TermWord, Time};
 
@@ -236,9 +236,8 @@ Example:
     /// Cross-sign a CA; not yet supported
     #[command(hide = true)]
     CrossSign(LaterArgs),
-    /// List what is due; not yet supported
-    #[command(hide = true)]
-    Due(LaterArgs),
+    /// List what should be done by when; the exit code is 1 if something is overdue
+    Due(DueArgs),
     /// Check a chain of certificates; not yet supported
     #[command(hide = true)]
     CheckChain(LaterArgs),

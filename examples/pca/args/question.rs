@@ -51,6 +51,19 @@ pub struct ListArgs {
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = "\
+Certificates and CAs to renew, CRLs to publish, terms and free quota that end, refund windows that close,
+and what a crash interrupted.
+Examples:
+  pca due --within 14d
+  pca due --json | jq -r '.[] | select(.overdue) | .task'")]
+pub struct DueArgs {
+    /// How far ahead, such as 30d, 12h or 2w
+    #[arg(long, value_name = "DAYS", default_value = "30d")]
+    pub within: Span,
+}
+
+#[derive(Args, Debug)]
 #[command(after_help = "Example:\n  pca show ca_k3fj5s7wq2m4xyzt --json | jq .quota")]
 pub struct ShowArgs {
     /// A CA (ca_…), a certificate (crt_…) or an order (ord_…)

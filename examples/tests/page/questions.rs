@@ -113,3 +113,32 @@ fn quota_that_expires_is_found_by_that() {
     let soon = found("30d");
     assert_eq!((soon.as_array().unwrap().len(), &soon[0]["role"]), (1, &"lot".into()), "{soon}");
 }
+
+#[test]
+fn what_is_due_is_listed_and_overdue_is_an_answer_of_no() {
+    let mut desk = Desk::rehearsal("2030-01-01T00:00:00Z");
+    let pair = desk.pair("ecc", 2);
+    desk.yes(&["configure", &pair.intermediate, "--crl-url", "http://crl.example.com/oa.crl"]);
+    let issued = desk.yes(&["issue", "server", &pair.intermediate, "--dns", "a.example.com", "--days", "20"]);
+    let tasks = |list: &serde_json::Value| -> Vec<String> {
+        list.as_array().unwrap().iter().map(|item| text(&item["task"])).collect()
+    };
+    let due = desk.yes(&["due"]);
+    assert_eq!(tasks(&due), ["publish-crl", "renew-certificate"]);
+    assert_eq!((&due[0]["ca"], &due[0]["due"]), (&pair.intermediate.clone().into(), &"2030-01-02T00:00:00Z".into()));
+    assert_eq!((&due[1]["certificate"], &due[1]["due"]), (&issued["certificate"], &issued["not_after"]));
+    assert!(due.as_array().unwrap().iter().all(|item| item["overdue"] == false));
+    let before = desk.yes(&["verify"])["events"].to_string();
+    desk.yes(&["crl", &pair.intermediate, "--out", "oa.crl"]);
+    assert!(tasks(&desk.yes(&["due", "--within", "2d"])).is_empty());
+    // As it was asked before the CRL, and as it will be.
+    assert_eq!(tasks(&desk.yes(&["due", "--within", "2d", "--as-of", &before])).len(), 1);
+    desk.now = Some("2030-01-25T00:00:00Z".into());
+    let run = desk.run(&["due"]);
+    assert_eq!((run.code, tasks(&run.json())), (1, vec!["publish-crl".into(), "renew-certificate".into()]), "{run:?}");
+    assert!(desk.plain(&["due"]).stdout.contains("renew the certificate (a.example.com)"));
+    desk.yes(&["crl", &pair.intermediate, "--out", "oa.crl"]);
+    desk.yes(&["issue", "server", &pair.intermediate, "--dns", "a.example.com"]);
+    assert!(tasks(&desk.yes(&["due", "--within", "1d"])).is_empty(), "a CRL, and a certificate for the same name");
+    assert_eq!(desk.run(&["due", "--within", "soon"]).code, 2);
+}

@@ -64,7 +64,6 @@ fn what_comes_later_is_refused_with_its_rule() {
     for (words, rule) in [
         (&["renew", "crt_x", "--csr", "x"][..], "A4"),
         (&["ocsp", "ca_x", "--request", "x", "--out", "y"], "A3"),
-        (&["due", "--within", "30d"], "A6"),
         (&["prove", "3"], "L6"),
         (&["check-chain", "--leaf", "x", "--trust", "y"], "I6"),
         (&["renew-ca", "ca_x", "--new-key"], "C11"),

@@ -6,10 +6,12 @@
 //! - [`Inventory`]: CAs as a tree, certificates by CA, with their status at a time.
 //! - [`QuotaLedger`]: where every unit of quota is, per lot, root and intermediate; always balanced.
 //! - [`Orders`]: what was bought, by whom, and refunds.
+//! - [`Due`]: what should be done by when.
 //! - [`audit`]: who did what, when and why.
 //! - [`verify`]: whether all of it fits the business rules.
 
 pub mod audit;
+pub mod due;
 pub mod inventory;
 mod ledger;
 mod orders;
@@ -19,6 +21,7 @@ pub mod verify;
 mod testing;
 
 pub use audit::{AuditEntry, Timeline};
+pub use due::{Due, DueItem};
 pub use inventory::{CertificateFilter, CertificateStatus, Inventory};
 pub use ledger::{IntermediateLine, LedgerError, LotLine, QuotaLedger, RootLine};
 pub use orders::{OrderEntry, OrderKind, Orders, RefundHistory};

@@ -80,9 +80,23 @@ impl Pca {
         P::Error: fmt::Display,
     {
         let mut projection = P::default();
-        let take = |recorded: &Recorded| projection.apply(recorded).map_err(|error| inconsistent(&error.to_string()));
-        self.replay(Position::ZERO, until, take).await?;
+        self.replay_into(&mut projection, until).await?;
         Ok(projection)
+    }
+
+    /// Brings a projection up to date: from where it stands, up to and with the commit that holds `until`.
+    ///
+    /// # Errors
+    /// As [`project`](Self::project).
+    pub async fn replay_into<P>(&self, projection: &mut P, until: Position) -> Result<(), Error>
+    where
+        P: Projection + Send,
+        P::Error: fmt::Display,
+    {
+        let after = projection.position();
+        let take = |recorded: &Recorded| projection.apply(recorded).map_err(|error| inconsistent(&error.to_string()));
+        self.replay(after, until, take).await?;
+        Ok(())
     }
 
     /// Builds a projection from the commits of some streams only, as of one position: for a question about one thing, to
