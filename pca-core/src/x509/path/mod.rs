@@ -25,6 +25,7 @@ mod certificate;
 mod crl;
 mod distribution;
 mod extensions;
+mod files;
 mod name;
 mod oid;
 mod options;
@@ -36,10 +37,13 @@ mod subtrees;
 mod validate;
 mod webpki;
 
+pub use files::{certificates_in, crls_in};
 pub use options::{ChainOptions, ChainProfile, Purpose, UnknownChainWord};
 pub use policy::PolicyInputs;
 pub use reason::{MAX_NAME_COMPARISONS, MAX_SIGNATURE_CHECKS, Reason};
 
+use super::name::DistinguishedName;
+use crate::log::Timestamp;
 use certificate::Certificate;
 use crl::Crl;
 use options::Expected;
@@ -63,8 +67,36 @@ pub struct ChainMaterial<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CheckedChain {
-    /// The DER of each certificate, from the target to the trust anchor; one that is both stands there once.
-    pub path: Vec<Vec<u8>>,
+    /// From the target to the trust anchor; a certificate that is both stands there once.
+    pub path: Vec<ChainCertificate>,
+}
+
+/// One certificate of a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ChainCertificate {
+    /// The octets as they were given.
+    pub der: Vec<u8>,
+    /// Its subject.
+    pub subject: DistinguishedName,
+    /// Its issuer.
+    pub issuer: DistinguishedName,
+    /// The content octets of its serial number.
+    pub serial: Vec<u8>,
+    /// The last second of its validity.
+    pub not_after: Option<Timestamp>,
+}
+
+impl ChainCertificate {
+    fn of(certificate: &Certificate) -> Self {
+        Self {
+            der: certificate.der().to_vec(),
+            subject: certificate.subject.name.clone(),
+            issuer: certificate.issuer.name.clone(),
+            serial: certificate.serial.clone(),
+            not_after: certificate.not_after,
+        }
+    }
 }
 
 /// Builds a path from the target to a trust anchor and judges it (RFC 5280 section 6).
@@ -116,11 +148,8 @@ pub fn check_chain(material: &ChainMaterial<'_>, options: &ChainOptions) -> Resu
     let mut search = Search::new(certificates, anchors, &crls, rules);
     match search.run() {
         Ok(path) if reasons.is_empty() => {
-            let mut path: Vec<Vec<u8>> = path
-                .iter()
-                .filter_map(|index| search.certificates.get(*index))
-                .map(|certificate| certificate.der().to_vec())
-                .collect();
+            let certificates = path.iter().filter_map(|index| search.certificates.get(*index));
+            let mut path: Vec<_> = certificates.map(ChainCertificate::of).collect();
             path.dedup();
             Ok(CheckedChain { path })
         }
