@@ -107,18 +107,29 @@ impl fmt::Display for Certificate {
     }
 }
 
+/// What is said of a signature whose bits make no whole octets.
+pub(super) const NOT_WHOLE: &str = "the signature consists of no whole octets";
+
+/// A signature, and whether it consists of whole octets, as those of every algorithm do.
+pub(super) fn read_signature(content: &[u8]) -> Result<(&[u8], bool), DerError> {
+    match content {
+        [unused @ 0..=7, signature @ ..] => Ok((signature, *unused == 0)),
+        _ => Err(DerError::Malformed { what: der::Malformed::BitString }),
+    }
+}
+
 fn read(octets: &[u8]) -> Result<Certificate, DerError> {
     der::check_shape(octets)?;
     let mut certificate = Reader::new(der::single(octets, tag::SEQUENCE)?.content);
     let tbs = certificate.expect(tag::SEQUENCE)?;
     let algorithm = certificate.expect(tag::SEQUENCE)?.raw;
-    let signature = match certificate.expect(tag::BIT_STRING)?.content {
-        [0, signature @ ..] => signature,
-        _ => return Err(DerError::Malformed { what: der::Malformed::BitString }),
-    };
+    let (signature, is_whole) = read_signature(certificate.expect(tag::BIT_STRING)?.content)?;
     certificate.end()?;
 
     let mut faults = Vec::new();
+    if !is_whole {
+        faults.push(Reason::new("RFC 5280 4.1.1.3", NOT_WHOLE));
+    }
     let mut wrong = |clause, message: String| faults.push(Reason::new(clause, message));
     let mut reader = Reader::new(tbs.content);
     let version = match reader.optional(tag::context_constructed(0))?.map(|version| version.content) {

@@ -3,6 +3,7 @@
 
 use core::fmt;
 
+use super::certificate::{NOT_WHOLE, read_signature};
 use super::distribution::{General, Scope, read_general_names};
 use super::extensions::{malformed, read_authority, read_extension};
 use super::name::Name;
@@ -149,13 +150,13 @@ fn read(octets: &[u8]) -> Result<Crl<'_>, DerError> {
     let mut list = Reader::new(der::single(octets, tag::SEQUENCE)?.content);
     let tbs = list.expect(tag::SEQUENCE)?;
     let algorithm = list.expect(tag::SEQUENCE)?.raw;
-    let signature = match list.expect(tag::BIT_STRING)?.content {
-        [0, signature @ ..] => signature,
-        _ => return Err(DerError::Malformed { what: Malformed::BitString }),
-    };
+    let (signature, is_whole) = read_signature(list.expect(tag::BIT_STRING)?.content)?;
     list.end()?;
 
     let mut faults = Vec::new();
+    if !is_whole {
+        faults.push(Reason::new("RFC 5280 5.1.1.3", NOT_WHOLE));
+    }
     let mut reader = Reader::new(tbs.content);
     match reader.optional(tag::INTEGER)?.map(|version| version.content) {
         Some([1]) => {}

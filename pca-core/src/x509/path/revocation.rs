@@ -36,7 +36,8 @@ impl Search<'_> {
         let Some(certificate) = self.certificates.get(child) else { return Ok(Vec::new()) };
         let told = certificate.to_string();
         self.budget.comparisons(crls.len())?;
-        let mut lists: Vec<&Crl<'_>> = crls.iter().filter(|crl| concerns(crl, certificate)).collect();
+        let mut lists: Vec<(usize, &Crl<'_>)> =
+            crls.iter().enumerate().filter(|(_, crl)| concerns(crl, certificate)).collect();
         if lists.is_empty() {
             let missing = self.rules.options.require_crl.then(|| {
                 Reason::new(CLAUSE, format!("{told}: there is no CRL of {}, and one is required", certificate.issuer))
@@ -44,13 +45,13 @@ impl Search<'_> {
             return Ok(missing.into_iter().collect());
         }
         // The newest first, by number.
-        lists.sort_by(|one, other| compare_numbers(other.number, one.number));
+        lists.sort_by(|(_, one), (_, other)| compare_numbers(other.number, one.number));
         let mut notes = Vec::new();
         let mut covered: Reasons = 0;
         let mut usable: Vec<(&Crl<'_>, bool)> = Vec::new();
-        for crl in &lists {
-            let problems = self.unfit(crl, issuer, anchor)?;
-            notes.extend(problems.iter().map(|problem| problem.about(*crl)));
+        for (index, crl) in lists {
+            let problems = self.unfit(index, crl, issuer, anchor)?;
+            notes.extend(problems.iter().map(|problem| problem.about(crl)));
             usable.push((crl, problems.is_empty()));
         }
         let Some(certificate) = self.certificates.get(child) else { return Ok(Vec::new()) };
@@ -78,7 +79,13 @@ impl Search<'_> {
     }
 
     /// Why a list may not be used: what is wrong in it, its time, its signer.
-    fn unfit(&mut self, crl: &Crl<'_>, issuer: usize, anchor: usize) -> Result<Vec<Reason>, Exhausted> {
+    fn unfit(
+        &mut self,
+        index: usize,
+        crl: &Crl<'_>,
+        issuer: usize,
+        anchor: usize,
+    ) -> Result<Vec<Reason>, Exhausted> {
         let mut problems = crl.faults.clone();
         let now = self.rules.options.at.floor_to_second();
         if let Some(this_update) = crl.this_update.filter(|this_update| now < *this_update) {
@@ -87,12 +94,18 @@ impl Search<'_> {
         if let Some(next_update) = crl.next_update.filter(|next_update| now > *next_update) {
             problems.push(Reason::new("RFC 5280 5.1.2.5", format!("it is not valid after {next_update}")));
         }
-        problems.extend(self.signer_problem(crl, issuer, anchor)?);
+        problems.extend(self.signer_problem(index, crl, issuer, anchor)?);
         Ok(problems)
     }
 
     /// Section 6.3.3 (f) and (g): the issuer of the certificate, or another of the list's name that leads to the same anchor.
-    fn signer_problem(&mut self, crl: &Crl<'_>, issuer: usize, anchor: usize) -> Result<Option<Reason>, Exhausted> {
+    fn signer_problem(
+        &mut self,
+        index: usize,
+        crl: &Crl<'_>,
+        issuer: usize,
+        anchor: usize,
+    ) -> Result<Option<Reason>, Exhausted> {
         self.budget.comparisons(self.certificates.len())?;
         let mut signers: Vec<usize> = core::iter::once(issuer)
             .chain((0..self.certificates.len()).filter(|index| *index != issuer))
@@ -107,25 +120,10 @@ impl Search<'_> {
         for signer in signers {
             let Some(certificate) = self.certificates.get(signer) else { continue };
             let signs = certificate.extensions.usage.is_none_or(|usage| usage.contains(KeyUsage::CRL_SIGN));
-            let found = if !signs {
-                Some(Reason::new("RFC 5280 6.3.3 (f)", format!("the key usage of {certificate} lacks cRLSign")))
+            let found = if signs {
+                self.list_signature(index, crl, signer)?.err()
             } else {
-                match (&certificate.key, &crl.algorithm) {
-                    (Err(error), _) => {
-                        let text = format!("the signature cannot be verified with the key of {certificate}: {error}");
-                        Some(Reason::new("RFC 5280 6.3.3 (g)", text))
-                    }
-                    (_, Err(error)) => {
-                        Some(Reason::new("RFC 5280 6.3.3 (g)", format!("the signature is not accepted: {error}")))
-                    }
-                    (Ok(key), Ok(algorithm)) => {
-                        self.budget.signature()?;
-                        verify(key, *algorithm, crl.tbs, crl.signature).err().map(|error| {
-                            let text = format!("the signature is not one of {certificate}: {error}");
-                            Reason::new("RFC 5280 6.3.3 (g)", text)
-                        })
-                    }
-                }
+                Some(Reason::new("RFC 5280 6.3.3 (f)", format!("the key usage of {certificate} lacks cRLSign")))
             };
             let found = match found {
                 None if signer != issuer && signer != anchor && !self.leads_to(signer, anchor)? => {
@@ -141,6 +139,36 @@ impl Search<'_> {
         }
         let unknown = || Reason::new("RFC 5280 6.3.3 (f)", "there is no certificate of its issuer");
         Ok(Some(problem.unwrap_or_else(unknown)))
+    }
+
+    /// Whether a list is signed with the key of a certificate; each pair of list and key is tried once.
+    fn list_signature(
+        &mut self,
+        index: usize,
+        crl: &Crl<'_>,
+        signer: usize,
+    ) -> Result<Result<(), Reason>, Exhausted> {
+        let pair = (index, self.keys.get(signer).copied().unwrap_or_default());
+        if let Some(known) = self.verified_lists.get(&pair) {
+            return Ok(known.clone());
+        }
+        let told = |text: String| Reason::new("RFC 5280 6.3.3 (g)", text);
+        let Some(certificate) = self.certificates.get(signer) else {
+            return Ok(Err(told("there is no certificate of its issuer".into())));
+        };
+        let result = match (&certificate.key, &crl.algorithm) {
+            (Err(error), _) => {
+                Err(told(format!("the signature cannot be verified with the key of {certificate}: {error}")))
+            }
+            (_, Err(error)) => Err(told(format!("the signature is not accepted: {error}"))),
+            (Ok(key), Ok(algorithm)) => {
+                self.budget.signature()?;
+                verify(key, *algorithm, crl.tbs, crl.signature)
+                    .map_err(|error| told(format!("the signature is not one of {certificate}: {error}")))
+            }
+        };
+        self.verified_lists.insert(pair, result.clone());
+        Ok(result)
     }
 }
 

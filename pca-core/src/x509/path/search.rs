@@ -21,10 +21,14 @@ pub(super) struct Search<'a> {
     pub(super) budget: Budget,
     by_subject: HashMap<Vec<Vec<String>>, Vec<usize>>,
     /// Equal keys have equal numbers.
-    keys: Vec<usize>,
+    pub(super) keys: Vec<usize>,
     verified: BTreeMap<(usize, usize), Result<(), Reason>>,
     against_issuer: Vec<Vec<Reason>>,
     candidates: HashMap<usize, Vec<usize>>,
+    /// Of lists, by their place and the number of the key.
+    pub(super) verified_lists: BTreeMap<(usize, usize), Result<(), Reason>>,
+    /// The signers of lists whose own status is being looked for.
+    asked: Vec<usize>,
 }
 
 /// What a climb is for.
@@ -81,6 +85,8 @@ impl<'a> Search<'a> {
             verified: BTreeMap::new(),
             against_issuer,
             candidates: HashMap::new(),
+            verified_lists: BTreeMap::new(),
+            asked: Vec::new(),
         }
     }
 
@@ -108,10 +114,17 @@ impl<'a> Search<'a> {
         Err(reasons)
     }
 
-    /// A path from another certificate to an anchor that is given, for the signer of a list.
+    /// Whether a path leads from the signer of a list to an anchor, and nobody on it is revoked. The list may be the one
+    /// that tells the signer's own status: that question is not asked twice.
     pub(super) fn leads_to(&mut self, signer: usize, anchor: usize) -> Result<bool, Exhausted> {
+        if self.asked.contains(&signer) {
+            return Ok(true);
+        }
+        self.asked.push(signer);
         let mut climb = Climb::new(Mode::Sound, Target::CrlSigner, Some(anchor));
-        self.climb(&mut vec![signer], &mut climb)
+        let found = self.climb(&mut vec![signer], &mut climb);
+        self.asked.pop();
+        found
     }
 
     /// Goes on from the last certificate of a chain; true, with the chain as the whole path, where one is found.
@@ -227,7 +240,7 @@ impl<'a> Search<'a> {
     fn judge(&mut self, chain: &[usize], climb: &mut Climb) -> Result<bool, Exhausted> {
         climb.whole += 1;
         let mut reasons = self.reasons(chain, true, climb.target)?;
-        if climb.target == Target::Asked && (reasons.is_empty() || climb.mode == Mode::Report) {
+        if reasons.is_empty() || climb.mode == Mode::Report {
             let found = self.revocation(chain)?;
             reasons.extend(found);
         }
