@@ -22,7 +22,9 @@ pub fn check_chain(global: &Global, args: CheckChainArgs) -> Outcome {
             let octets = file::limited(path, most)?;
             match decode(&octets) {
                 Ok(found) => all.extend(found),
-                Err(reason) => reasons.push(told(reason.clause(), &format!("{}: {}", path.display(), reason.message()))),
+                Err(reason) => {
+                    reasons.push(told(reason.clause(), &format!("{}: {}", path.display(), reason.message())))
+                }
             }
         }
         Ok::<_, Failure>(all)

@@ -59,10 +59,12 @@ fn reasons(case: &Value) -> Vec<String> {
 #[test]
 fn i6_x509_limbo_is_judged_as_its_authors_do() {
     let Some(path) = std::env::var_os("PCA_LIMBO") else {
-        println!("skipped: PCA_LIMBO names no file of x509-limbo cases");
+        println!("SKIPPED: PCA_LIMBO names no file of x509-limbo cases");
         return;
     };
-    let suite: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    // The path may be relative to the project's root.
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let suite: Value = serde_json::from_slice(&std::fs::read(root.join(path)).unwrap()).unwrap();
     let cases = suite["testcases"].as_array().unwrap();
     let mut wrong = Vec::new();
     let mut agree = 0;
@@ -72,9 +74,6 @@ fn i6_x509_limbo_is_judged_as_its_authors_do() {
         let as_expected = reasons.is_empty() == (case["expected_result"] == "SUCCESS");
         let listed = DEVIATIONS.iter().any(|(known, _)| *known == id);
         agree += usize::from(as_expected);
-        if std::env::var_os("PCA_LIMBO_TELL").is_some() {
-            println!("{id}: {}", if reasons.is_empty() { "valid".into() } else { reasons.join("\n    ") });
-        }
         match (as_expected, listed) {
             (false, false) => wrong.push(format!("{id}: expected {}; {reasons:#?}", case["expected_result"])),
             (true, true) => wrong.push(format!("{id}: agrees, and is listed as a deviation")),

@@ -150,7 +150,9 @@ impl Extensions {
             more::POLICY_CONSTRAINTS => {
                 (self.require_explicit_policy, self.inhibit_policy_mapping) = read_policy_constraints(value)?;
             }
-            more::INHIBIT_ANY_POLICY => self.inhibit_any_policy = Some(count(der::single(value, tag::INTEGER)?.content)?),
+            more::INHIBIT_ANY_POLICY => {
+                self.inhibit_any_policy = Some(count(der::single(value, tag::INTEGER)?.content)?)
+            }
             oid::CRL_DISTRIBUTION_POINTS => self.points = read_points(value)?,
             more::FRESHEST_CRL => drop(read_points(value)?),
             oid::AUTHORITY_INFO_ACCESS | more::SUBJECT_INFO_ACCESS => read_access(value)?,
@@ -226,7 +228,9 @@ impl Known {
             oid::NAME_CONSTRAINTS => Self::new("the name constraints extension", "RFC 5280 4.2.1.10", May),
             more::POLICY_CONSTRAINTS => Self::new("the policy constraints extension", "RFC 5280 4.2.1.11", Must),
             oid::EXTENDED_KEY_USAGE => Self::new("the extended key usage", "RFC 5280 4.2.1.12", May),
-            oid::CRL_DISTRIBUTION_POINTS => Self::new("the CRL distribution points extension", "RFC 5280 4.2.1.13", May),
+            oid::CRL_DISTRIBUTION_POINTS => {
+                Self::new("the CRL distribution points extension", "RFC 5280 4.2.1.13", May)
+            }
             more::INHIBIT_ANY_POLICY => Self::new("the inhibit anyPolicy extension", "RFC 5280 4.2.1.14", Must),
             more::FRESHEST_CRL => Self::new("the freshest CRL extension", "RFC 5280 4.2.1.15", MustNot),
             oid::AUTHORITY_INFO_ACCESS => Self::new("the authority information access", "RFC 5280 4.2.2.1", MustNot),

@@ -160,3 +160,6 @@ pub fn check_chain(material: &ChainMaterial<'_>, options: &ChainOptions) -> Resu
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -206,7 +206,8 @@ pub(super) fn read_names(value: &[u8], faults: &mut Vec<Reason>) -> Result<Vec<A
 }
 
 fn read_name(tlv: der::Tlv<'_>) -> Result<Alternative, String> {
-    let told = || tlv.content.iter().take(100).flat_map(|octet| octet.escape_ascii()).map(char::from).collect::<String>();
+    let told =
+        || tlv.content.iter().take(100).flat_map(|octet| octet.escape_ascii()).map(char::from).collect::<String>();
     let text = |what: &str| {
         let ascii = tlv.content.is_ascii().then(|| core::str::from_utf8(tlv.content).ok()).flatten();
         ascii.ok_or_else(|| format!("{what} is no IA5String: `{}`", told()))
@@ -232,7 +233,9 @@ fn read_name(tlv: der::Tlv<'_>) -> Result<Alternative, String> {
             .or_else(|_| <[u8; 16]>::try_from(tlv.content).map(IpAddr::from))
             .map(Alternative::Ip)
             .map_err(|_| format!("an IP address has {} octets; 4 or 16 are expected", tlv.content.len())),
-        0xa4 => Name::read(tlv.content).map(Alternative::Directory).map_err(|error| format!("a directory name: {error}")),
+        0xa4 => {
+            Name::read(tlv.content).map(Alternative::Directory).map_err(|error| format!("a directory name: {error}"))
+        }
         0xa0 | 0xa3 | 0xa5 | 0x88 => Ok(Alternative::Other(tlv.tag)),
         other => Err(format!("a value with tag {other:#04x} is no general name")),
     }

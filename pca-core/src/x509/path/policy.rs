@@ -104,8 +104,9 @@ impl<'a> Policies<'a> {
         if last.extensions.require_explicit_policy == Some(0) {
             self.explicit = 0;
         }
-        (self.explicit == 0 && !self.is_acceptable())
-            .then(|| Reason::new("RFC 5280 6.1.5 (g)", "a certificate policy is required, and none that is valid is acceptable"))
+        (self.explicit == 0 && !self.is_acceptable()).then(|| {
+            Reason::new("RFC 5280 6.1.5 (g)", "a certificate policy is required, and none that is valid is acceptable")
+        })
     }
 
     /// Whether anything is left once what is not acceptable is taken out.
@@ -121,8 +122,7 @@ impl<'a> Policies<'a> {
                 .iter()
                 .filter(|(policy, node)| {
                     node.parents.iter().any(|parent| {
-                        kept.contains(parent)
-                            && (*parent != ANY_POLICY || **policy == ANY_POLICY || acceptable(policy))
+                        kept.contains(parent) && (*parent != ANY_POLICY || **policy == ANY_POLICY || acceptable(policy))
                     })
                 })
                 .map(|(policy, _)| *policy)
@@ -181,10 +181,9 @@ fn next_level(upper: &Level, policies: &[ObjectIdentifier], any_counts: bool) ->
         let listed: BTreeSet<_> = level.keys().copied().collect();
         for (parent, node) in upper {
             for policy in node.expected.difference(&listed) {
-                let node = level.entry(*policy).or_insert_with(|| Node {
-                    expected: BTreeSet::from([*policy]),
-                    parents: BTreeSet::new(),
-                });
+                let node = level
+                    .entry(*policy)
+                    .or_insert_with(|| Node { expected: BTreeSet::from([*policy]), parents: BTreeSet::new() });
                 node.parents.insert(*parent);
             }
         }

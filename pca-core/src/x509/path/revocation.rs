@@ -79,13 +79,7 @@ impl Search<'_> {
     }
 
     /// Why a list may not be used: what is wrong in it, its time, its signer.
-    fn unfit(
-        &mut self,
-        index: usize,
-        crl: &Crl<'_>,
-        issuer: usize,
-        anchor: usize,
-    ) -> Result<Vec<Reason>, Exhausted> {
+    fn unfit(&mut self, index: usize, crl: &Crl<'_>, issuer: usize, anchor: usize) -> Result<Vec<Reason>, Exhausted> {
         let mut problems = crl.faults.clone();
         let now = self.rules.options.at.floor_to_second();
         if let Some(this_update) = crl.this_update.filter(|this_update| now < *this_update) {
@@ -142,12 +136,7 @@ impl Search<'_> {
     }
 
     /// Whether a list is signed with the key of a certificate; each pair of list and key is tried once.
-    fn list_signature(
-        &mut self,
-        index: usize,
-        crl: &Crl<'_>,
-        signer: usize,
-    ) -> Result<Result<(), Reason>, Exhausted> {
+    fn list_signature(&mut self, index: usize, crl: &Crl<'_>, signer: usize) -> Result<Result<(), Reason>, Exhausted> {
         let pair = (index, self.keys.get(signer).copied().unwrap_or_default());
         if let Some(known) = self.verified_lists.get(&pair) {
             return Ok(known.clone());
@@ -189,15 +178,11 @@ fn coverage(crl: &Crl<'_>, certificate: &Certificate) -> Reasons {
     }
     // Whoever names no point has the list of the issuer under the issuer's name.
     let issuer = General::Directory(certificate.issuer.clone());
-    let default = Point {
-        name: Some(PointName::Full(vec![issuer])),
-        reasons: ALL_REASONS,
-        crl_issuer: Vec::new(),
-    };
+    let default = Point { name: Some(PointName::Full(vec![issuer])), reasons: ALL_REASONS, crl_issuer: Vec::new() };
     let points = certificate.extensions.points.iter().chain(core::iter::once(&default));
-    points.filter(|point| covers(crl, point, certificate)).fold(0, |all, point| {
-        all | point.reasons & crl.scope.as_ref().map_or(ALL_REASONS, |scope| scope.reasons)
-    })
+    points
+        .filter(|point| covers(crl, point, certificate))
+        .fold(0, |all, point| all | point.reasons & crl.scope.as_ref().map_or(ALL_REASONS, |scope| scope.reasons))
 }
 
 fn covers(crl: &Crl<'_>, point: &Point, certificate: &Certificate) -> bool {

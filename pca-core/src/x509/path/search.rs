@@ -266,7 +266,8 @@ impl<'a> Search<'a> {
         }
         let mut reasons = self.reasons(chain, false, climb.target)?;
         if let Some(top) = chain.last().and_then(|index| self.certificates.get(*index)) {
-            let text = format!("there is no path to a trust anchor: nobody is found who issued {top} as {}", top.issuer);
+            let text =
+                format!("there is no path to a trust anchor: nobody is found who issued {top} as {}", top.issuer);
             reasons.insert(0, Reason::new("RFC 5280 6.1", text));
         }
         climb.longest = Some((chain.len(), reasons));

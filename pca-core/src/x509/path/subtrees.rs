@@ -162,7 +162,8 @@ fn read_list(list: Option<Tlv<'_>>) -> Result<Vec<Base>, Reason> {
 }
 
 fn read_base(base: Tlv<'_>) -> Result<Base, Reason> {
-    let told = || base.content.iter().take(100).flat_map(|octet| octet.escape_ascii()).map(char::from).collect::<String>();
+    let told =
+        || base.content.iter().take(100).flat_map(|octet| octet.escape_ascii()).map(char::from).collect::<String>();
     let wrong = |what: &str| Reason::new(CLAUSE, format!("`{}` is no constraint on {what}", told()));
     let text = |what| {
         let ascii = base.content.is_ascii().then(|| core::str::from_utf8(base.content).ok()).flatten();

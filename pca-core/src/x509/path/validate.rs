@@ -102,7 +102,8 @@ pub(super) fn validate(
     if let Some(most) = rules.options.max_depth
         && intermediates > most
     {
-        let text = format!("there are {intermediates} intermediates that are not self-issued; at most {most} are allowed");
+        let text =
+            format!("there are {intermediates} intermediates that are not self-issued; at most {most} are allowed");
         reasons.push(Reason::new("RFC 5280 6.1", text));
     }
     if let Some(last) = path.last() {
@@ -171,10 +172,12 @@ pub(super) fn as_issuer(certificate: &Certificate) -> Vec<Reason> {
 
 /// Every certificate names its issuer's key, except one that is signed with its own.
 fn authority_key(certificate: &Certificate, issuer: Option<&Certificate>) -> Option<Reason> {
-    let self_signed =
-        certificate.is_self_issued() && issuer.is_some_and(|issuer| issuer.spki() == certificate.spki());
+    let self_signed = certificate.is_self_issued() && issuer.is_some_and(|issuer| issuer.spki() == certificate.spki());
     (!certificate.names_issuer_key() && !self_signed).then(|| {
-        Reason::new("RFC 5280 4.2.1.1", "it has no authority key identifier with a key identifier, and is not self-signed")
+        Reason::new(
+            "RFC 5280 4.2.1.1",
+            "it has no authority key identifier with a key identifier, and is not self-signed",
+        )
     })
 }
 

@@ -89,9 +89,10 @@ fn subscriber(certificate: &Certificate) -> Vec<Reason> {
     if extensions.is_ca() {
         reasons.push(Reason::new("CABF BR 7.1.2.7.8", "a subscriber's certificate must not be a CA's, and is"));
     }
-    if extensions.usage.is_some_and(|usage| {
-        usage.contains(KeyUsage::KEY_CERT_SIGN) || usage.contains(KeyUsage::CRL_SIGN)
-    }) {
+    if extensions
+        .usage
+        .is_some_and(|usage| usage.contains(KeyUsage::KEY_CERT_SIGN) || usage.contains(KeyUsage::CRL_SIGN))
+    {
         reasons.push(Reason::new("CABF BR 7.1.2.7.11", "the key usage has keyCertSign or cRLSign"));
     }
     match &extensions.purposes {
@@ -100,8 +101,7 @@ fn subscriber(certificate: &Certificate) -> Vec<Reason> {
             if purposes.critical {
                 reasons.push(Reason::new("CABF BR 7.1.2.7.6", "the extended key usage must not be critical, and is"));
             }
-            let forbidden =
-                [oid::ANY_EXTENDED_KEY_USAGE, CODE_SIGNING, EMAIL_PROTECTION, TIME_STAMPING, OCSP_SIGNING];
+            let forbidden = [oid::ANY_EXTENDED_KEY_USAGE, CODE_SIGNING, EMAIL_PROTECTION, TIME_STAMPING, OCSP_SIGNING];
             let found = purposes.all.iter().filter(|purpose| forbidden.contains(purpose));
             reasons.extend(found.map(|purpose| {
                 Reason::new("CABF BR 7.1.2.7.10", format!("the extended key usage must not have {purpose}, and has"))
@@ -132,7 +132,10 @@ fn alternative(name: &Alternative) -> Option<Reason> {
             }
             let parent = name.strip_prefix("*.")?.to_ascii_lowercase();
             is_public_suffix(&parent).then(|| {
-                Reason::new("CABF BR 3.2.2.6", format!("`{name}` is a wildcard right below the public suffix `{parent}`"))
+                Reason::new(
+                    "CABF BR 3.2.2.6",
+                    format!("`{name}` is a wildcard right below the public suffix `{parent}`"),
+                )
             })
         }
         Alternative::Ip(_) => None,
@@ -179,5 +182,7 @@ fn reads_as_address(text: &str) -> bool {
         Some(hexadecimal) => !hexadecimal.is_empty() && hexadecimal.bytes().all(|octet| octet.is_ascii_hexdigit()),
         None => !part.is_empty() && part.bytes().all(|octet| octet.is_ascii_digit()),
     };
-    text.parse::<IpAddr>().is_ok() || text.contains(':') || (text.split('.').count() <= 4 && text.split('.').all(number))
+    text.parse::<IpAddr>().is_ok()
+        || text.contains(':')
+        || (text.split('.').count() <= 4 && text.split('.').all(number))
 }
