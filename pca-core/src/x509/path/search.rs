@@ -1,7 +1,7 @@
 //! Building paths: from the target up, over every candidate, with a way back out of blind alleys (RFC 4158), and with a
 //! bound (rule G4).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::certificate::Certificate;
 use super::crl::Crl;
@@ -19,12 +19,12 @@ pub(super) struct Search<'a> {
     pub(super) crls: &'a [Crl<'a>],
     pub(super) rules: Rules<'a>,
     pub(super) budget: Budget,
-    by_subject: HashMap<Vec<Vec<String>>, Vec<usize>>,
+    by_subject: BTreeMap<Vec<Vec<String>>, Vec<usize>>,
     /// Equal keys have equal numbers.
     pub(super) keys: Vec<usize>,
     verified: BTreeMap<(usize, usize), Result<(), Reason>>,
     against_issuer: Vec<Vec<Reason>>,
-    candidates: HashMap<usize, Vec<usize>>,
+    candidates: BTreeMap<usize, Vec<usize>>,
     /// Of lists, by their place and the number of the key.
     pub(super) verified_lists: BTreeMap<(usize, usize), Result<(), Reason>>,
     /// The signers of lists whose own status is being looked for.
@@ -58,8 +58,8 @@ impl Climb {
 
 impl<'a> Search<'a> {
     pub(super) fn new(certificates: Vec<Certificate>, anchors: usize, crls: &'a [Crl<'a>], rules: Rules<'a>) -> Self {
-        let mut by_subject: HashMap<Vec<Vec<String>>, Vec<usize>> = HashMap::new();
-        let mut numbers: HashMap<Vec<u8>, usize> = HashMap::new();
+        let mut by_subject: BTreeMap<Vec<Vec<String>>, Vec<usize>> = BTreeMap::new();
+        let mut numbers: BTreeMap<Vec<u8>, usize> = BTreeMap::new();
         let mut keys = Vec::new();
         let mut against_issuer = Vec::new();
         for (index, certificate) in certificates.iter().enumerate() {
@@ -84,7 +84,7 @@ impl<'a> Search<'a> {
             keys,
             verified: BTreeMap::new(),
             against_issuer,
-            candidates: HashMap::new(),
+            candidates: BTreeMap::new(),
             verified_lists: BTreeMap::new(),
             asked: Vec::new(),
         }
@@ -109,7 +109,7 @@ impl<'a> Search<'a> {
             Some((_, best)) => reasons.extend(best),
             None => reasons.extend(self.alone(target)),
         }
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         reasons.retain(|reason| seen.insert(reason.clone()));
         Err(reasons)
     }
@@ -239,6 +239,7 @@ impl<'a> Search<'a> {
     /// Judges a whole path.
     fn judge(&mut self, chain: &[usize], climb: &mut Climb) -> Result<bool, Exhausted> {
         climb.whole += 1;
+        self.budget.comparisons(chain.len())?;
         let mut reasons = self.reasons(chain, true, climb.target)?;
         if reasons.is_empty() || climb.mode == Mode::Report {
             let found = self.revocation(chain)?;
