@@ -16,6 +16,7 @@ mod args;
 mod as_of;
 mod authorities;
 mod bulk;
+mod check_chain;
 mod crls;
 mod download;
 mod due;
@@ -92,7 +93,6 @@ fn asks_json_later(command: &Command) -> bool {
         | Command::Ocsp(args)
         | Command::RenewCa(args)
         | Command::CrossSign(args)
-        | Command::CheckChain(args)
         | Command::Prove(args)
         | Command::Profile(ProfileCommand::Add(args)) => args.json(),
         _ => false,
@@ -172,7 +172,7 @@ async fn run(global: Global, command: Command) -> Outcome {
         Command::RenewCa(_) => admin::later("C11", "renewing the certificate of a CA"),
         Command::CrossSign(_) => admin::later("C11", "cross-signing a CA"),
         Command::Due(args) => due::due(global, args).await,
-        Command::CheckChain(_) => admin::later("I6", "checking a chain of certificates"),
+        Command::CheckChain(args) => check_chain::check_chain(global, args),
         Command::Prove(_) => admin::later("L6", "proving that an event is in the log"),
     }
 }

@@ -2,6 +2,7 @@
 //! of the rules, and answered with their numbers.
 
 mod authority;
+mod chain;
 mod issue;
 mod later;
 mod offer;
@@ -11,6 +12,7 @@ mod transfer;
 mod value;
 
 pub use authority::{AddressArgs, CaArgs, EnableArgs, EndArgs, EndingWord, PreviewArgs, SubjectArgs, UploadArgs};
+pub use chain::CheckChainArgs;
 pub use issue::{BulkArgs, DownloadArgs, IssueArgs, ProfileArgs, RequestArgs, RevokeArgs, ServerArgs, UserArgs};
 pub use later::LaterArgs;
 pub use order::{AssignArgs, Buy, BuyArgs, ExtendArgs, RefundArgs};
@@ -238,9 +240,8 @@ Example:
     CrossSign(LaterArgs),
     /// List what should be done by when; the exit code is 1 if something is overdue
     Due(DueArgs),
-    /// Check a chain of certificates; not yet supported
-    #[command(hide = true)]
-    CheckChain(LaterArgs),
+    /// Check a chain of certificates as a relying party does
+    CheckChain(CheckChainArgs),
     /// Prove that an event is in the log; not yet supported
     #[command(hide = true)]
     Prove(LaterArgs),

@@ -12,6 +12,7 @@
 )]
 
 mod bulk;
+mod check_chain;
 mod download;
 mod history;
 mod kit;

@@ -65,7 +65,6 @@ fn what_comes_later_is_refused_with_its_rule() {
         (&["renew", "crt_x", "--csr", "x"][..], "A4"),
         (&["ocsp", "ca_x", "--request", "x", "--out", "y"], "A3"),
         (&["prove", "3"], "L6"),
-        (&["check-chain", "--leaf", "x", "--trust", "y"], "I6"),
         (&["renew-ca", "ca_x", "--new-key"], "C11"),
         (&["cross-sign", "ca_x", "--by", "ca_y"], "C11"),
         (&["profile", "add", "x"], "I2"),
@@ -162,7 +161,7 @@ fn completions_are_scripts() {
         let run = desk.plain(&["completions", shell]);
         assert_eq!(run.code, 0);
         assert!(run.stdout.contains("revoke-ca") && run.stdout.contains("passphrase-file"), "{shell}");
-        for later in ["cross-sign", "check-chain", "permit-dns", "partition"] {
+        for later in ["cross-sign", "permit-dns", "partition"] {
             assert!(!run.stdout.contains(later), "{shell} offers {later}, which cannot be had yet");
         }
         // The scripts of the other two complete no values.

@@ -12,6 +12,7 @@
 //! | take an uploaded CA | [`check_upload`], [`CheckedUpload::judge`] (C3) |
 //! | write a revocation list | [`CrlEntry::encode`], [`Crl::tbs`], then [`assemble`] (A3); read one with [`ParsedCrl`] |
 //! | check before signing | [`check_path`] (I6) |
+//! | judge a chain as a relying party does | [`path::check_chain`] |
 //!
 //! # Example
 //! A root, signed with its own key:
@@ -59,6 +60,7 @@ mod name;
 mod oid;
 mod parsed;
 mod parsed_crl;
+pub mod path;
 mod pem;
 mod profile;
 mod reason;

@@ -59,6 +59,11 @@ impl DistinguishedName {
         self.attributes().into_iter().rev().find(|attribute| attribute.oid == oid::COMMON_NAME).and_then(|a| a.text)
     }
 
+    /// Every common name that is text.
+    pub(crate) fn common_names(&self) -> Vec<String> {
+        self.attributes().into_iter().filter(|a| a.oid == oid::COMMON_NAME).filter_map(|a| a.text).collect()
+    }
+
     /// The values as the fields that the platform writes; attributes of other types are left out, and of several of a
     /// type the last counts.
     #[must_use]
