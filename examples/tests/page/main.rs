@@ -11,14 +11,19 @@
     unreachable_pub
 )]
 
+mod browsers;
 mod bulk;
 mod download;
+mod formats;
 mod history;
 mod kit;
 mod lifecycle;
+mod material;
 mod output;
+mod packages;
 mod questions;
 mod refusals;
+mod servers;
 mod tampering;
 mod transfer;
 mod uploads;
