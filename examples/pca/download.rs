@@ -7,7 +7,7 @@ use pca_core::delivery::{DeliveredFile, DeliveredKey, Format, Options};
 use pca_core::service::{Download, Downloaded};
 use serde_json::json;
 
-use crate::args::{DownloadArgs, FormatWord, Global};
+use crate::args::{DownloadArgs, Global};
 use crate::exit::{Answer, Failure, Outcome, say};
 use crate::gate::Gate;
 use crate::shop::{Shop, judge};
@@ -16,13 +16,6 @@ use crate::{file, person, secret};
 /// `pca download ID --format F --out DIR`
 pub async fn download(global: &Global, args: DownloadArgs) -> Outcome {
     let mut gate = Gate::new();
-    let format = match &args.format {
-        FormatWord::Known(format) => *format,
-        FormatWord::Refused(broken) => {
-            gate.refuse(broken.clone());
-            Format::Pem
-        }
-    };
     let subject = if args.id.starts_with("crt_") {
         Downloaded::Certificate(gate.certificate(&args.id, "A1"))
     } else {
@@ -31,7 +24,7 @@ pub async fn download(global: &Global, args: DownloadArgs) -> Outcome {
     let passphrase = args.export_passphrase_file.as_deref().map(secret::from_file).transpose()?;
     let options = Options { with_key: args.with_key, plain_key: args.plain_key, passphrase };
     let recipient = args.to.clone().unwrap_or_else(person::operating_system_user);
-    let download = Download { subject, format, options, recipient, destroy_key: false };
+    let download = Download { subject, format: args.format, options, recipient, destroy_key: false };
     if !gate.is_open() || global.dry_run {
         return rehearse(global, gate, &download).await;
     }
@@ -98,18 +91,25 @@ async fn rehearse(global: &Global, gate: Gate, download: &Download) -> Outcome {
 
 /// The files and directories that a download makes for itself alone.
 fn expected(id: &str, download: &Download) -> Vec<String> {
-    let mut names = match download.format {
+    let format = download.format;
+    let mut names = match format {
         Format::Pem => vec![format!("{id}.pem")],
         Format::Der => vec![format!("{id}.der")],
+        Format::Pkcs7 => vec![format!("{id}.p7b")],
         Format::Pkcs12 => vec![format!("{id}.p12")],
-        Format::Nginx => vec![format!("{id}-nginx")],
-        Format::Browser => vec![format!("{id}-browser")],
+        Format::Jks => vec![format!("{id}.jks")],
+        package if package.is_package() => vec![format!("{id}-{package}")],
         _ => Vec::new(),
     };
-    if download.options.with_key && matches!(download.format, Format::Pem | Format::Der | Format::Pkcs8) {
+    if download.options.with_key && (stands_beside(format) || format == Format::Pkcs8) {
         names.push(format!("{id}.key.pem"));
     }
     names
+}
+
+/// Whether the key of such a download is a file beside the certificates.
+const fn stands_beside(format: Format) -> bool {
+    matches!(format, Format::Pem | Format::Der | Format::Pkcs7)
 }
 
 /// Nothing is overwritten, and the directory can be written to or made; nothing is made yet.
@@ -132,7 +132,7 @@ fn check(directory: &Path, names: &[String]) -> Result<(), Failure> {
 /// the way.
 async fn probe(shop: &Shop, directory: &Path, download: &Download) -> Result<(), Failure> {
     shop.pca.preview_download(download, &shop.call).await?;
-    if !matches!(download.format, Format::Pem | Format::Der) {
+    if !stands_beside(download.format) {
         return Ok(());
     }
     let mut keyless = download.clone();

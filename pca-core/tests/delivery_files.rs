@@ -51,8 +51,11 @@ fn files_are_named_as_the_command_line_says() {
             Options::default(),
             &[("crt_test.der", false), ("issuers/1.der", false), ("issuers/2.der", false)],
         ),
+        (Format::Pkcs7, Options::default(), &[("crt_test.p7b", false)]),
+        (Format::Pkcs7, with_key(), &[("crt_test.p7b", false), ("crt_test.key.pem", true)]),
         (Format::Pkcs8, with_key(), &[("crt_test.key.pem", true)]),
         (Format::Pkcs12, with_key(), &[("crt_test.p12", true)]),
+        (Format::Jks, with_key(), &[("crt_test.jks", true)]),
         (
             Format::Nginx,
             with_key(),
@@ -64,6 +67,68 @@ fn files_are_named_as_the_command_line_says() {
                 ("crt_test-nginx/nginx.conf", false),
                 ("crt_test-nginx/site.conf", false),
                 ("crt_test-nginx/INSTALL.txt", false),
+            ],
+        ),
+        (
+            Format::Apache,
+            with_key(),
+            &[
+                ("crt_test-apache/privkey.pem", true),
+                ("crt_test-apache/root.pem", false),
+                ("crt_test-apache/client-ca.pem", false),
+                ("crt_test-apache/fullchain.pem", false),
+                ("crt_test-apache/httpd.conf", false),
+                ("crt_test-apache/site.conf", false),
+                ("crt_test-apache/passphrase.sh", false),
+                ("crt_test-apache/INSTALL.txt", false),
+            ],
+        ),
+        (
+            Format::Haproxy,
+            with_key(),
+            &[
+                ("crt_test-haproxy/site.pem", true),
+                ("crt_test-haproxy/root.pem", false),
+                ("crt_test-haproxy/client-ca.pem", false),
+                ("crt_test-haproxy/haproxy.cfg", false),
+                ("crt_test-haproxy/INSTALL.txt", false),
+            ],
+        ),
+        (
+            Format::Haproxy,
+            Options::default(),
+            &[
+                ("crt_test-haproxy/root.pem", false),
+                ("crt_test-haproxy/client-ca.pem", false),
+                ("crt_test-haproxy/fullchain.pem", false),
+                ("crt_test-haproxy/haproxy.cfg", false),
+                ("crt_test-haproxy/INSTALL.txt", false),
+            ],
+        ),
+        (
+            Format::Tomcat,
+            with_key(),
+            &[
+                ("crt_test-tomcat/keystore.p12", true),
+                ("crt_test-tomcat/truststore.p12", false),
+                ("crt_test-tomcat/root.pem", false),
+                ("crt_test-tomcat/client-ca.pem", false),
+                ("crt_test-tomcat/server.xml", false),
+                ("crt_test-tomcat/connector.xml", false),
+                ("crt_test-tomcat/INSTALL.txt", false),
+            ],
+        ),
+        (
+            Format::Iis,
+            with_key(),
+            &[
+                ("crt_test-iis/crt_test.pfx", true),
+                ("crt_test-iis/root.pem", false),
+                ("crt_test-iis/client-ca.pem", false),
+                ("crt_test-iis/root.cer", false),
+                ("crt_test-iis/intermediate-1.cer", false),
+                ("crt_test-iis/install.ps1", false),
+                ("crt_test-iis/INSTALL.txt", false),
             ],
         ),
         (
@@ -82,6 +147,64 @@ fn files_are_named_as_the_command_line_says() {
         assert_eq!(paths(&delivery), expected, "{format}");
         let key = if options.with_key { DeliveredKey::Encrypted } else { DeliveredKey::None };
         assert_eq!(delivery.key, key, "{format}");
+    }
+}
+
+/// Rule K1: of a CA a package holds what its server needs to verify clients, and no key.
+#[test]
+fn k1_a_package_of_an_authority_is_for_verifying_clients() {
+    let passphrase = Options { passphrase: Some(PASSPHRASE.into()), ..Options::default() };
+    for (format, options, expected) in [
+        (Format::Nginx, Options::default(), &["root.pem", "client-ca.pem", "mtls.conf", "INSTALL.txt"][..]),
+        (Format::Apache, Options::default(), &["root.pem", "client-ca.pem", "mtls.conf", "INSTALL.txt"]),
+        (Format::Haproxy, Options::default(), &["root.pem", "client-ca.pem", "mtls.cfg", "INSTALL.txt"]),
+        (Format::Tomcat, Options::default(), &["root.pem", "client-ca.pem", "mtls.xml", "INSTALL.txt"]),
+        (Format::Tomcat, passphrase, &["truststore.p12", "root.pem", "client-ca.pem", "mtls.xml", "INSTALL.txt"]),
+        (
+            Format::Iis,
+            Options::default(),
+            &["root.pem", "client-ca.pem", "root.cer", "intermediate-1.cer", "install.ps1", "INSTALL.txt"],
+        ),
+    ] {
+        let delivery = make(&CHAIN.intermediate_bundle(), format, &options);
+        let expected: Vec<String> = expected.iter().map(|name| format!("ca_oa-{format}/{name}")).collect();
+        let found: Vec<&str> = paths(&delivery).into_iter().map(|(path, _)| path).collect();
+        assert_eq!(found, expected, "{format}");
+        assert_eq!((delivery.key, codes(&delivery)), (DeliveredKey::None, vec![]), "{format}");
+        assert!(delivery.files.iter().all(|file| !file.secret), "{format}");
+        let read = x509_parser_pem(file(&delivery, &format!("ca_oa-{format}/client-ca.pem")));
+        assert_eq!(read, [CHAIN.root.clone(), CHAIN.intermediate.clone()]);
+        let note = file(&delivery, &format!("ca_oa-{format}/INSTALL.txt"));
+        assert!(note.contains("no private key") && note.contains("update-ca-certificates"), "{note}");
+    }
+    let only = make(&CHAIN.root_bundle(), Format::Iis, &Options::default());
+    assert!(!paths(&only).contains(&("ca_root-iis/intermediate-1.cer", false)));
+}
+
+#[test]
+fn a1_a_java_key_store_is_called_a_legacy() {
+    let delivery = make(&CHAIN.bundle(Kind::Server), Format::Jks, &with_key());
+    assert_eq!(codes(&delivery), ["legacy"]);
+    let passphrase = Options { passphrase: Some(PASSPHRASE.into()), ..Options::default() };
+    assert_eq!(codes(&make(&CHAIN.root_bundle(), Format::Jks, &passphrase)), ["legacy"]);
+    let of_intermediate = make(&CHAIN.intermediate_bundle(), Format::Jks, &passphrase);
+    assert_eq!(codes(&of_intermediate), ["legacy", "every-entry-trusted"]);
+    assert_eq!(paths(&of_intermediate), [("ca_oa.jks", false)]);
+}
+
+/// Chain and key in one file, in the order that HAProxy reads; what it cannot open is said.
+#[test]
+fn a1_haproxy_gets_all_in_one_file() {
+    let bundle = CHAIN.bundle(Kind::Server);
+    for (options, label, warnings) in [
+        (plain(), "-----BEGIN PRIVATE KEY-----", "plain-key"),
+        (with_key(), "-----BEGIN ENCRYPTED PRIVATE KEY-----", "encrypted-key-unusable"),
+    ] {
+        let delivery = make(&bundle, Format::Haproxy, &options);
+        let site = file(&delivery, "crt_test-haproxy/site.pem");
+        let labels: Vec<&str> = site.lines().filter(|line| line.starts_with("-----BEGIN")).collect();
+        assert_eq!(labels, ["-----BEGIN CERTIFICATE-----", "-----BEGIN CERTIFICATE-----", label]);
+        assert_eq!(codes(&delivery), [warnings]);
     }
 }
 
@@ -118,10 +241,10 @@ fn an_authority_is_never_delivered_with_its_key() {
 fn a_key_leaves_only_when_it_is_asked_for() {
     let bundle = CHAIN.bundle(Kind::Client);
     let passphrase_only = Options { passphrase: Some(PASSPHRASE.into()), ..Options::default() };
-    for format in [Format::Pkcs8, Format::Pkcs12] {
+    for format in [Format::Pkcs8, Format::Pkcs12, Format::Jks] {
         refuse(&bundle, format, &passphrase_only, "A1", &DeliveryError::KeyNotAsked { format });
     }
-    for format in [Format::Pem, Format::Der, Format::Nginx, Format::Browser] {
+    for format in Format::ALL.into_iter().filter(|format| !format.needs_key()) {
         let delivery = make(&bundle, format, &passphrase_only);
         assert_eq!(delivery.key, DeliveredKey::None, "{format}");
         assert!(delivery.files.iter().all(|file| !file.secret), "{format}");
@@ -136,12 +259,12 @@ fn a_key_leaves_only_when_it_is_asked_for() {
 #[test]
 fn a_plain_key_is_asked_for_by_name() {
     let bundle = CHAIN.bundle(Kind::Server);
-    for format in [Format::Pem, Format::Der, Format::Pkcs8, Format::Nginx] {
+    for format in Format::ALL.into_iter().filter(|format| !format.is_key_store()) {
         let delivery = make(&bundle, format, &plain());
         assert_eq!(delivery.key, DeliveredKey::Plain, "{format}");
         assert_eq!(codes(&delivery), ["plain-key"], "{format}");
     }
-    for format in [Format::Pkcs12, Format::Browser] {
+    for format in [Format::Pkcs12, Format::Jks, Format::Tomcat, Format::Iis, Format::Browser] {
         refuse(&bundle, format, &plain(), "K4", &DeliveryError::PlainKeyImpossible { format });
     }
     let nameless = Options { with_key: false, ..plain() };
@@ -161,7 +284,7 @@ fn an_export_passphrase_is_long_and_typable() {
         }
     }
     let umlaut = Options { with_key: true, passphrase: Some("Schlüsselbund".into()), ..Options::default() };
-    for format in [Format::Pkcs12, Format::Browser] {
+    for format in [Format::Pkcs12, Format::Jks, Format::Tomcat, Format::Iis, Format::Browser] {
         refuse(&bundle, format, &umlaut, "K5", &DeliveryError::PassphraseNotAscii { format });
     }
     make(&bundle, Format::Pkcs8, &umlaut);
@@ -224,6 +347,13 @@ fn targets_that_cannot_use_the_algorithm_are_named() {
         assert_eq!(said.len(), expected.len() * 3, "{algorithm}: {said:?}");
         let note = file(&delivery, "crt_test-browser/INSTALL.txt");
         assert!(said.iter().all(|warning| note.contains(&format!("WARNING: {warning}."))), "{note}");
+        for format in [Format::Nginx, Format::Apache, Format::Haproxy, Format::Iis, Format::Tomcat] {
+            let told = make(&Chain::new(algorithm, "x").bundle(Kind::Server), format, &with_key());
+            let found = codes(&told).iter().filter(|code| **code == "algorithm-unusable").count();
+            // Java, too, where it is old.
+            let each = expected.len() * if (format, algorithm) == (Format::Tomcat, Algorithm::Ed25519) { 2 } else { 1 };
+            assert_eq!(found, each * 3, "{format}, {algorithm}");
+        }
         assert_eq!(codes(&make(&bundle, Format::Pem, &with_key())), [""; 0], "a file is for no target");
     }
 }
@@ -251,7 +381,7 @@ fn packages_say_what_is_missing() {
 
 #[test]
 fn notes_hold_what_is_needed_and_nothing_secret() {
-    for format in [Format::Nginx, Format::Browser] {
+    for format in Format::ALL.into_iter().filter(|format| format.is_package()) {
         let delivery = make(&CHAIN.bundle(Kind::MutualTls), format, &with_key());
         let note = file(&delivery, &format!("crt_test-{format}/INSTALL.txt"));
         for needed in ["root.pem", "update-ca-certificates", "-fingerprint -sha256", "oa.example.test", "localhost"] {
@@ -283,7 +413,7 @@ fn what_was_delivered_can_be_imported_again() {
 #[test]
 fn no_two_deliveries_of_a_key_look_alike() {
     let bundle = CHAIN.bundle(Kind::Client);
-    for format in [Format::Pkcs8, Format::Pkcs12] {
+    for format in [Format::Pkcs8, Format::Pkcs12, Format::Jks] {
         let [one, other] = [0, 1].map(|_| make(&bundle, format, &with_key()));
         assert_ne!(*one.files[0].contents, *other.files[0].contents, "{format}");
     }

@@ -315,15 +315,37 @@ fn odd_ones_need_their_code() {
 
 #[test]
 fn a_roots_own_sha1_signature_is_a_notice_only() {
-    // RSASSA-PSS without parameters means SHA-1, and is not verified.
+    // RSASSA-PSS without parameters means SHA-1. This one names it, but was made otherwise; right ones, made by OpenSSL, are
+    // among the tests of the binary.
     let key = key(Algorithm::Rsa2048, 1);
     let mut forged = good_root(&key);
     forged.algorithm = seq(&[&oid("1.2.840.113549.1.1.10")]);
     let upload = upload(&forged.sign(&key), &key).unwrap();
     let expectation = Expectation { family: Family::Rsa, ..as_root() };
-    let tolerated = upload.judge(&expectation, &[""; 0]).unwrap();
-    assert_eq!(codes(&tolerated), ["sha1-self-signature"]);
-    assert_eq!(tolerated[0].severity(), Severity::Notice);
+    let findings = upload.findings(&expectation);
+    assert_eq!(codes(&findings), ["signature-wrong", "sha1-self-signature"]);
+    assert_eq!(findings[1].severity(), Severity::Notice);
+}
+
+/// Rule G4: what is too large is called that, with the limit that it breaks, and nothing else is said of it.
+#[test]
+fn g4_what_is_too_large_is_told_with_its_limit() {
+    let key = p256();
+    let told = |certificate: &[u8]| {
+        let error = check_upload(certificate, key.pkcs8_der(), None).unwrap_err();
+        assert_eq!(error.findings().iter().map(UploadFinding::rule).collect::<Vec<_>>(), ["G4"]);
+        assert_eq!(codes(error.findings()), ["certificate-too-large"]);
+        error.to_string()
+    };
+    let der = [&[0x30, 0x83, 1, 0x11, 0x6b][..], &vec![0; 70_000 - 5]].concat();
+    let large = "the certificate has 70000 octets; at most 65536 (64 KiB) are read";
+    assert_eq!(told(&der), large);
+    assert_eq!(told(pem("CERTIFICATE", &der).as_bytes()), large);
+    // Neither whether it is a certificate, nor how much more there is, can be told of what is not read to its end.
+    let file = "the file has more than 1048576 octets (1 MiB), the most that is read of one";
+    assert_eq!(told(&vec![0x30; 3 << 20]), file);
+    assert_eq!(told(&vec![b'x'; (1 << 20) + 1]), file);
+    assert_eq!(told(format!("{}{}", " ".repeat(1 << 20), pem("CERTIFICATE", &der)).as_bytes()), file);
 }
 
 #[test]

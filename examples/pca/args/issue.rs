@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
+use pca_core::delivery::Format;
 use pca_core::x509::RevocationReason;
 
 use super::offer::{algorithms, formats, profiles, reasons};
-use super::{AlgorithmWord, FormatWord, LabelWord, Number, SubjectArgs, Time};
+use super::{AlgorithmWord, LabelWord, Number, SubjectArgs, Time};
 
 #[derive(Args, Debug)]
 pub struct ServerArgs {
@@ -112,11 +113,12 @@ pub struct BulkArgs {
 
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Formats: pem, der, pkcs8 (the key alone), pkcs12, nginx (a package that runs), browser (a package
-to click on).
+Formats: pem, der, pkcs7; pkcs8 (the key alone), pkcs12, jks (for old Java programs); packages ready
+to install: nginx, apache, tomcat, iis, haproxy, browser.
 A key is encrypted under the export passphrase (at least 8 characters), unless --plain-key is
 given; the download of a key is recorded with its recipient. Nothing is overwritten. Of a CA only
-certificates can be had, never the key.
+certificates can be had, never the key: as pkcs12 and jks trust stores, as packages what a server
+needs to verify clients.
 Examples:
   pca download CERT --format pem --out ./oa
   pca download CERT --format nginx --out ./oa --with-key --plain-key
@@ -126,13 +128,13 @@ pub struct DownloadArgs {
     /// A certificate, or a CA
     #[arg(value_name = "ID")]
     pub id: String,
-    /// pem, der, pkcs8, pkcs12, nginx or browser
-    #[arg(long, value_name = "F", value_parser = formats::<FormatWord>(), hide_possible_values = true)]
-    pub format: FormatWord,
+    /// pem, der, pkcs7, pkcs8, pkcs12, jks, nginx, apache, tomcat, iis, haproxy or browser
+    #[arg(long, value_name = "F", value_parser = formats::<Format>(), hide_possible_values = true)]
+    pub format: Format,
     /// The directory that the files go to; made with mode 0700 if it is not there
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
-    /// The file with the passphrase that the key, or the PKCS#12 file, is encrypted under
+    /// The file with the passphrase that the key, or the key store, is encrypted under
     #[arg(long, value_name = "FILE")]
     pub export_passphrase_file: Option<PathBuf>,
     /// To whom the key is handed [default: you]

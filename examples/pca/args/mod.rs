@@ -18,7 +18,7 @@ pub use later::LaterArgs;
 pub use order::{AssignArgs, Buy, BuyArgs, ExtendArgs, RefundArgs};
 pub use question::{DueArgs, ListArgs, ListKind, LogArgs, ShowArgs, VerifyArgs};
 pub use transfer::{BackupArgs, ExportArgs, ImportArgs};
-pub use value::{AlgorithmWord, AsOf, FamilyWord, FormatWord, LabelWord, Number, Paid, Span, TermWord, Time};
+pub use value::{AlgorithmWord, AsOf, FamilyWord, LabelWord, Number, Paid, Span, TermWord, Time};
 
 use std::path::PathBuf;
 

@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use clap::builder::{PossibleValue, TypedValueParser};
 use clap::{Arg, Command, Error};
+use pca_core::delivery::Format;
 use pca_core::keys::Algorithm;
 use pca_core::x509::{Profile, RevocationReason};
 
@@ -38,7 +39,7 @@ pub fn algorithms<T>() -> Offer<T> {
 
 /// The formats of downloads.
 pub fn formats<T>() -> Offer<T> {
-    offering(vec!["pem", "der", "pkcs8", "pkcs12", "nginx", "browser"])
+    offering(Format::ALL.map(Format::name).to_vec())
 }
 
 /// The profiles of certificates.

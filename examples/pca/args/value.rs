@@ -3,7 +3,6 @@
 
 use std::str::FromStr;
 
-use pca_core::delivery::{Format, FormatError};
 use pca_core::domain::event::Money;
 use pca_core::domain::order::{MoneyError, ServiceTerm};
 use pca_core::domain::{BrokenRule, Rule};
@@ -106,27 +105,6 @@ impl FromStr for FamilyWord {
                 Ok(Self::Refused(BrokenRule::new(O3, "family-without-back-end", text)))
             }
             _ => Err(format!("`{name}` is no key family; there are ecc and rsa")),
-        }
-    }
-}
-
-/// The name of a download's format.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FormatWord {
-    /// One that can be had.
-    Known(Format),
-    /// One that comes later.
-    Refused(BrokenRule),
-}
-
-impl FromStr for FormatWord {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        match name.parse::<Format>() {
-            Ok(format) => Ok(Self::Known(format)),
-            Err(error @ FormatError::NotYetSupported { .. }) => Ok(Self::Refused(error.into())),
-            Err(error) => Err(error.to_string()),
         }
     }
 }

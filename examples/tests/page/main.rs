@@ -11,15 +11,20 @@
     unreachable_pub
 )]
 
+mod browsers;
 mod bulk;
 mod check_chain;
 mod download;
+mod formats;
 mod history;
 mod kit;
 mod lifecycle;
+mod material;
 mod output;
+mod packages;
 mod questions;
 mod refusals;
+mod servers;
 mod tampering;
 mod transfer;
 mod uploads;

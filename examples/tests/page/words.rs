@@ -77,9 +77,6 @@ fn what_comes_later_is_refused_with_its_rule() {
     desk.yes(&["enable", &pair.root, "--cn", "X"]);
     desk.no(&["crl", &pair.root, "--out", "x", "--delta"], &["A3"]);
     desk.no(&["crl", &pair.root, "--out", "x", "--partition", "-1"], &["A3"]);
-    for format in ["pkcs7", "jks", "apache", "tomcat", "iis", "haproxy"] {
-        desk.no(&["download", &pair.root, "--format", format, "--out", "x"], &["A1"]);
-    }
 }
 
 /// Every command, and every command below it.

@@ -1,13 +1,15 @@
 //! The package for browsers and the certificate stores of operating systems.
 
 use super::bundle::Bundle;
-use super::deliver::{DeliveredFile, Draft};
+use super::deliver::DeliveredFile;
+use super::draft::Draft;
 use super::facts::KeyAlgorithm;
-use super::{DeliveryError, DeliveryWarning, Format, Kind, note, pem};
+use super::package::{self, Unusable};
+use super::{DeliveryError, Format, Kind, note, pem};
 
 /// Fills the package; the draft already carries the PKCS#12 file, if there is one.
 pub(super) fn package(bundle: &Bundle, draft: &mut Draft) -> Result<(), DeliveryError> {
-    warn(bundle, draft);
+    package::warn(bundle, draft, Format::Browser, unusable);
     let directory = directory(bundle);
     let chain = bundle.chain().map(|certificate| certificate.der.as_slice());
     draft.add(DeliveredFile::public(format!("{directory}/{}.pem", bundle.id()), pem::certificates(chain)?));
@@ -26,26 +28,11 @@ pub(super) fn directory(bundle: &Bundle) -> String {
     format!("{}-browser", bundle.id())
 }
 
-fn warn(bundle: &Bundle, draft: &mut Draft) {
-    let kind = bundle.kind();
-    if kind != Kind::Authority {
-        if !kind.calls() {
-            draft.warn(DeliveryWarning::PurposeDoesNotFit { kind, format: Format::Browser, why: note::purpose(kind) });
-        }
-        if !draft.has_key() {
-            draft.warn(DeliveryWarning::NoKey);
-        }
-    }
-    for certificate in bundle.chain().chain(bundle.anchor().filter(|_| kind != Kind::Authority)) {
-        let (target, algorithm) = match certificate.facts.algorithm {
-            KeyAlgorithm::Ed25519 => ("Chrome, Edge, Firefox and Safari", "Ed25519"),
-            KeyAlgorithm::EcdsaP521 => ("Chrome and Edge", "ECDSA P-521"),
-            KeyAlgorithm::Common => continue,
-        };
-        draft.warn(DeliveryWarning::AlgorithmUnusable { target, algorithm, subject: certificate.facts.title().into() });
-    }
-    if bundle.anchor().is_none() {
-        draft.warn(DeliveryWarning::NoTrustAnchor);
+const fn unusable(algorithm: KeyAlgorithm) -> &'static [Unusable] {
+    match algorithm {
+        KeyAlgorithm::Ed25519 => &[("Chrome, Edge, Firefox and Safari", "Ed25519")],
+        KeyAlgorithm::EcdsaP521 => &[("Chrome and Edge", "ECDSA P-521")],
+        KeyAlgorithm::Common => &[],
     }
 }
 

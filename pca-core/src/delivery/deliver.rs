@@ -2,17 +2,15 @@
 
 use core::fmt;
 
-use secrecy::{ExposeSecret, SecretString};
-use sha1::{Digest, Sha1};
+use secrecy::SecretString;
 use zeroize::Zeroizing;
 
 use super::bundle::Bundle;
-use super::pkcs12::Attributes;
+use super::draft::{Draft, Request};
 use super::{
-    DeliveryError, DeliveryWarning, Format, Kind, LEAST_PASSPHRASE_CHARACTERS, Salts, browser, nginx, passphrase, pem,
-    pkcs8, pkcs12,
+    DeliveryError, DeliveryWarning, Format, Kind, Salts, apache, browser, haproxy, iis, nginx, package, passphrase,
+    pem, pkcs7, tomcat,
 };
-use crate::keys::PrivateKey;
 
 /// What is asked for beside the format.
 #[derive(Clone, Debug, Default)]
@@ -21,7 +19,8 @@ pub struct Options {
     pub with_key: bool,
     /// The private key unencrypted (rule K4). The passphrase, if there is one, is not used then.
     pub plain_key: bool,
-    /// The export passphrase (rule K5): needed with a key that is not plain, and for every PKCS#12 file.
+    /// The export passphrase (rule K5): needed with a key that is not plain, and for every key store
+    /// (PKCS#12 and JKS).
     pub passphrase: Option<SecretString>,
 }
 
@@ -92,7 +91,7 @@ impl fmt::Debug for DeliveredFile {
 /// The first of [`objections`], or a defect of encoding. Everything is checked before anything is made.
 pub fn deliver(bundle: &Bundle, format: Format, options: &Options, salts: Salts) -> Result<Delivery, DeliveryError> {
     let request = Request::check(bundle, format, options)?;
-    let mut draft = Draft { files: Vec::new(), warnings: Vec::new(), key: DeliveredKey::None };
+    let mut draft = Draft::new();
     let id = bundle.id();
     match format {
         Format::Pem => {
@@ -107,12 +106,41 @@ pub fn deliver(bundle: &Bundle, format: Format, options: &Options, salts: Salts)
             }
             draft.add_key_file(&request, format!("{id}.key.pem"), &salts)?;
         }
+        Format::Pkcs7 => {
+            let path = core::iter::once(bundle.certificate()).chain(bundle.issuers());
+            let contents = pkcs7::certificates(path.map(|certificate| certificate.der.as_slice()))?;
+            draft.add(DeliveredFile::public(format!("{id}.p7b"), contents));
+            draft.add_key_file(&request, format!("{id}.key.pem"), &salts)?;
+        }
         Format::Pkcs8 => draft.add_key_file(&request, format!("{id}.key.pem"), &salts)?,
         Format::Pkcs12 => draft.add_pkcs12(bundle, &request, format!("{id}.p12"), &salts)?,
+        Format::Jks => draft.add_jks(bundle, &request, format!("{id}.jks"), &salts)?,
         Format::Nginx => {
-            let path = format!("{}/{}", nginx::directory(bundle), nginx::KEY_FILE);
-            draft.add_key_file(&request, path, &salts)?;
+            draft.add_key_file(&request, format!("{}/{}", nginx::directory(bundle), package::KEY_FILE), &salts)?;
             nginx::package(bundle, &mut draft)?;
+        }
+        Format::Apache => {
+            draft.add_key_file(&request, format!("{}/{}", apache::directory(bundle), package::KEY_FILE), &salts)?;
+            apache::package(bundle, &mut draft)?;
+        }
+        Format::Haproxy => {
+            draft.add_chain_with_key(bundle, &request, haproxy::directory(bundle), &salts)?;
+            haproxy::package(bundle, &mut draft)?;
+        }
+        Format::Tomcat => {
+            let directory = tomcat::directory(bundle);
+            if request.key.is_some() {
+                draft.add_pkcs12(bundle, &request, format!("{directory}/{}", tomcat::KEY_STORE), &salts)?;
+            }
+            let has_trust_store =
+                draft.add_trust_store(bundle, &request, format!("{directory}/{}", tomcat::TRUST_STORE), &salts)?;
+            tomcat::package(bundle, has_trust_store, &mut draft)?;
+        }
+        Format::Iis => {
+            if request.key.is_some() {
+                draft.add_pkcs12(bundle, &request, format!("{}/{id}.pfx", iis::directory(bundle)), &salts)?;
+            }
+            iis::package(bundle, &mut draft)?;
         }
         Format::Browser => {
             if request.key.is_some() {
@@ -121,7 +149,7 @@ pub fn deliver(bundle: &Bundle, format: Format, options: &Options, salts: Salts)
             browser::package(bundle, &mut draft)?;
         }
     }
-    Ok(Delivery { files: draft.files, warnings: draft.warnings, key: draft.key })
+    Ok(draft.finish())
 }
 
 /// Every rule that stands against a delivery, in the order of checking; none if [`deliver`] will make it (rule L4).
@@ -150,7 +178,7 @@ pub fn objections(bundle: &Bundle, format: Format, options: &Options) -> Vec<Del
             objections.push(DeliveryError::PlainKeyWithoutKey);
         }
     }
-    if options.plain_key && matches!(format, Format::Pkcs12 | Format::Browser) {
+    if options.plain_key && format.is_key_store() {
         objections.push(DeliveryError::PlainKeyImpossible { format });
     }
     if encrypts(format, options) {
@@ -160,115 +188,18 @@ pub fn objections(bundle: &Bundle, format: Format, options: &Options) -> Vec<Del
 }
 
 /// Whether something is encrypted under the export passphrase.
-fn encrypts(format: Format, options: &Options) -> bool {
+pub(super) fn encrypts(format: Format, options: &Options) -> bool {
     match format {
-        Format::Pkcs12 => true,
-        Format::Browser => options.with_key,
-        Format::Pem | Format::Der | Format::Pkcs8 | Format::Nginx => options.with_key && !options.plain_key,
-    }
-}
-
-/// What was asked, checked: a key that may leave, and the passphrase where one is used.
-struct Request<'a> {
-    key: Option<&'a PrivateKey>,
-    passphrase: Option<&'a str>,
-}
-
-impl<'a> Request<'a> {
-    fn check(bundle: &'a Bundle, format: Format, options: &'a Options) -> Result<Self, DeliveryError> {
-        if let Some(first) = objections(bundle, format, options).into_iter().next() {
-            return Err(first);
-        }
-        let passphrase = options.passphrase.as_ref().filter(|_| encrypts(format, options));
-        Ok(Self {
-            key: bundle.key().filter(|_| options.with_key),
-            passphrase: passphrase.map(ExposeSecret::expose_secret),
-        })
-    }
-}
-
-/// A delivery that is being made.
-pub(super) struct Draft {
-    files: Vec<DeliveredFile>,
-    warnings: Vec<DeliveryWarning>,
-    key: DeliveredKey,
-}
-
-impl Draft {
-    pub(super) fn add(&mut self, file: DeliveredFile) {
-        self.files.push(file);
-    }
-
-    /// Says something once.
-    pub(super) fn warn(&mut self, warning: DeliveryWarning) {
-        if !self.warnings.contains(&warning) {
-            self.warnings.push(warning);
-        }
-    }
-
-    pub(super) fn warnings(&self) -> &[DeliveryWarning] {
-        &self.warnings
-    }
-
-    pub(super) fn has_key(&self) -> bool {
-        self.key != DeliveredKey::None
-    }
-
-    pub(super) const fn key(&self) -> DeliveredKey {
-        self.key
-    }
-
-    fn add_key_file(&mut self, request: &Request<'_>, path: String, salts: &Salts) -> Result<(), DeliveryError> {
-        let Some(key) = request.key else { return Ok(()) };
-        let contents = if let Some(passphrase) = request.passphrase {
-            self.key = DeliveredKey::Encrypted;
-            pkcs8::encrypted_pem(key.pkcs8_der(), passphrase, &salts.key)?
-        } else {
-            self.key = DeliveredKey::Plain;
-            self.warn(DeliveryWarning::PlainKey { path: path.clone() });
-            pkcs8::plain_pem(key.pkcs8_der())?
-        };
-        self.add(DeliveredFile::private(path, contents));
-        Ok(())
-    }
-
-    /// With a key: the holder's identity with its chain. Without: a trust store, in which the root is the anchor.
-    fn add_pkcs12(
-        &mut self,
-        bundle: &Bundle,
-        request: &Request<'_>,
-        path: String,
-        salts: &Salts,
-    ) -> Result<(), DeliveryError> {
-        let least = LEAST_PASSPHRASE_CHARACTERS;
-        let passphrase =
-            request.passphrase.ok_or(DeliveryError::PassphraseMissing { format: Format::Pkcs12, least })?;
-        let own = bundle.certificate();
-        let local_key_id = Sha1::digest(&own.der);
-        let identity = Attributes {
-            friendly_name: Some(bundle.friendly_name()),
-            local_key_id: request.key.map(|_| local_key_id.as_slice()),
-            trusted: request.key.is_none() && bundle.anchor().is_some_and(|anchor| core::ptr::eq(anchor, own)),
-        };
-        let mut certificates = vec![(own.der.as_slice(), identity)];
-        for issuer in bundle.issuers() {
-            let anchor = bundle.anchor().is_some_and(|anchor| core::ptr::eq(anchor, issuer));
-            let trusted = request.key.is_none() && anchor;
-            // Java names an entry by this; in an identity only the identity itself has a name, as OpenSSL has it.
-            let friendly_name = request.key.is_none().then(|| issuer.facts.title());
-            certificates.push((&issuer.der, Attributes { friendly_name, local_key_id: None, trusted }));
-        }
-        let key = request.key.map(|key| (key.pkcs8_der(), identity));
-        let contents = pkcs12::file(&certificates, key, passphrase, salts)?;
-        if key.is_some() {
-            self.key = DeliveredKey::Encrypted;
-            self.add(DeliveredFile::private(path, contents));
-        } else {
-            if bundle.anchor().is_none() {
-                self.warn(DeliveryWarning::NoTrustAnchor);
-            }
-            self.add(DeliveredFile::public(path, contents));
-        }
-        Ok(())
+        Format::Pkcs12 | Format::Jks => true,
+        // Its trust store is made where there is a passphrase for it.
+        Format::Tomcat => options.with_key || options.passphrase.is_some(),
+        Format::Iis | Format::Browser => options.with_key,
+        Format::Pem
+        | Format::Der
+        | Format::Pkcs7
+        | Format::Pkcs8
+        | Format::Nginx
+        | Format::Apache
+        | Format::Haproxy => options.with_key && !options.plain_key,
     }
 }

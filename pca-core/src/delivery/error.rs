@@ -22,7 +22,9 @@ pub enum DeliveryError {
         format: Format,
     },
     /// The format carries a private key, but the key was not asked for (rule A1).
-    #[error("{format} carries the private key, which must be asked for (--with-key); without it take pem or der")]
+    #[error(
+        "{format} carries the private key, which must be asked for (--with-key); without it take pem, der or pkcs7"
+    )]
     KeyNotAsked {
         /// The format.
         format: Format,
@@ -37,7 +39,9 @@ pub enum DeliveryError {
         id: String,
     },
     /// The format always encrypts its key (rule K4).
-    #[error("{format} holds no unencrypted key; ask for a plain key as pem, pkcs8 or nginx")]
+    #[error(
+        "{format} holds no unencrypted key; ask for a plain key as pem, der, pkcs7, pkcs8, nginx, apache or haproxy"
+    )]
     PlainKeyImpossible {
         /// The format.
         format: Format,
@@ -64,7 +68,7 @@ pub enum DeliveryError {
         /// How many it must have.
         least: usize,
     },
-    /// PKCS#12 passphrases must be ASCII: importers disagree about anything else (rule K5).
+    /// Passphrases of key stores (PKCS#12, JKS) must be ASCII: importers disagree about anything else (rule K5).
     #[error("the export passphrase for {format} must be ASCII: importers disagree about other characters")]
     PassphraseNotAscii {
         /// The format.
@@ -183,6 +187,34 @@ pub enum DeliveryWarning {
         /// Which file.
         path: String,
     },
+    /// The target cannot open the encrypted key (rule K4).
+    #[error(
+        "{target} opens no encrypted key: decrypt {path} first, as INSTALL.txt says, or ask for a plain key (--plain-key)"
+    )]
+    EncryptedKeyUnusable {
+        /// Which program.
+        target: &'static str,
+        /// Which file.
+        path: String,
+    },
+    /// The format is a legacy, kept for programs that read nothing better.
+    #[error(
+        "{format} is a legacy format (its key protection and integrity rest on SHA-1): take pkcs12 wherever it can be read"
+    )]
+    Legacy {
+        /// Which format.
+        format: Format,
+    },
+    /// The format cannot hold a certificate without trusting it (rule K1).
+    #[error(
+        "every certificate in {format} is a trust anchor, {subject} too: who trusts it is not told when the root revokes it"
+    )]
+    EveryEntryTrusted {
+        /// The format.
+        format: Format,
+        /// Which certificate beside the root.
+        subject: String,
+    },
     /// The root above the certificate is not known to the platform, so that no trust anchor is delivered.
     #[error("the root above the certificate is not known here: ask its owner for the trust anchor")]
     NoTrustAnchor,
@@ -197,6 +229,9 @@ impl DeliveryWarning {
             Self::PurposeDoesNotFit { .. } => "purpose-does-not-fit",
             Self::NoKey => "no-key",
             Self::PlainKey { .. } => "plain-key",
+            Self::EncryptedKeyUnusable { .. } => "encrypted-key-unusable",
+            Self::Legacy { .. } => "legacy",
+            Self::EveryEntryTrusted { .. } => "every-entry-trusted",
             Self::NoTrustAnchor => "no-trust-anchor",
         }
     }

@@ -16,6 +16,8 @@ pub(super) struct Facts {
     pub(super) common_name: Option<String>,
     pub(super) serial: String,
     pub(super) not_after: String,
+    /// Seconds since 1970.
+    pub(super) not_before: i64,
     /// SHA-256 of the DER, written as `openssl x509 -fingerprint` prints it.
     pub(super) fingerprint: String,
     pub(super) spki: Vec<u8>,
@@ -65,6 +67,7 @@ impl Facts {
             common_name: common_name.filter(|name| !name.is_empty()),
             serial: hexadecimal(certificate.raw_serial(), ""),
             not_after: not_after.format("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            not_before: certificate.validity().not_before.timestamp(),
             fingerprint: hexadecimal(&Sha256::digest(der), ":").to_ascii_uppercase(),
             spki: certificate.public_key().raw.to_vec(),
             algorithm: KeyAlgorithm::of(certificate.public_key()),

@@ -11,7 +11,7 @@ use crate::domain::{BrokenRule, Rule};
 /// use pca_core::delivery::{Format, FormatError};
 ///
 /// assert_eq!("nginx".parse(), Ok(Format::Nginx));
-/// assert_eq!("tomcat".parse::<Format>(), Err(FormatError::NotYetSupported { name: "tomcat" }));
+/// assert_eq!("stone".parse::<Format>(), Err(FormatError::Unknown { name: "stone".into() }));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
@@ -20,22 +20,44 @@ pub enum Format {
     Pem,
     /// Each certificate as DER in a file of its own.
     Der,
+    /// Certificate, intermediates and root in one file of DER: `SignedData` without signers (RFC 5652 section 5.1).
+    Pkcs7,
     /// The private key alone, as encrypted PKCS#8 in PEM (RFC 5958, RFC 8018).
     Pkcs8,
     /// Key and chain in one file under one passphrase (RFC 7292).
     Pkcs12,
+    /// Java's own key store; a legacy.
+    Jks,
     /// A package for the web server nginx.
     Nginx,
+    /// A package for Apache's web server.
+    Apache,
+    /// A package for Apache Tomcat, and other servers written in Java.
+    Tomcat,
+    /// A package for Microsoft's Internet Information Services.
+    Iis,
+    /// A package for HAProxy.
+    Haproxy,
     /// A package for browsers and the certificate stores of operating systems.
     Browser,
 }
 
 impl Format {
     /// Every format, in the order of the command line's page.
-    pub const ALL: [Self; 6] = [Self::Pem, Self::Der, Self::Pkcs8, Self::Pkcs12, Self::Nginx, Self::Browser];
-
-    /// The formats that are planned and refused until they come.
-    const PLANNED: [&'static str; 6] = ["pkcs7", "jks", "apache", "tomcat", "iis", "haproxy"];
+    pub const ALL: [Self; 12] = [
+        Self::Pem,
+        Self::Der,
+        Self::Pkcs7,
+        Self::Pkcs8,
+        Self::Pkcs12,
+        Self::Jks,
+        Self::Nginx,
+        Self::Apache,
+        Self::Tomcat,
+        Self::Iis,
+        Self::Haproxy,
+        Self::Browser,
+    ];
 
     /// The name on the command line and in the log.
     #[must_use]
@@ -43,9 +65,15 @@ impl Format {
         match self {
             Self::Pem => "pem",
             Self::Der => "der",
+            Self::Pkcs7 => "pkcs7",
             Self::Pkcs8 => "pkcs8",
             Self::Pkcs12 => "pkcs12",
+            Self::Jks => "jks",
             Self::Nginx => "nginx",
+            Self::Apache => "apache",
+            Self::Tomcat => "tomcat",
+            Self::Iis => "iis",
+            Self::Haproxy => "haproxy",
             Self::Browser => "browser",
         }
     }
@@ -53,7 +81,20 @@ impl Format {
     /// Whether the format is about a private key and makes no sense for a holder's certificate without it.
     #[must_use]
     pub const fn needs_key(self) -> bool {
-        matches!(self, Self::Pkcs8 | Self::Pkcs12)
+        matches!(self, Self::Pkcs8 | Self::Pkcs12 | Self::Jks)
+    }
+
+    /// Whether a key in it lies in a key store (PKCS#12 or JKS), which is always encrypted, under a passphrase of ASCII
+    /// (rules K4 and K5).
+    #[must_use]
+    pub const fn is_key_store(self) -> bool {
+        matches!(self, Self::Pkcs12 | Self::Jks | Self::Tomcat | Self::Iis | Self::Browser)
+    }
+
+    /// Whether it is a directory made ready for one program, with a note on how to install it.
+    #[must_use]
+    pub const fn is_package(self) -> bool {
+        matches!(self, Self::Nginx | Self::Apache | Self::Tomcat | Self::Iis | Self::Haproxy | Self::Browser)
     }
 }
 
@@ -70,10 +111,7 @@ impl FromStr for Format {
         if let Some(format) = Self::ALL.into_iter().find(|format| format.name() == name) {
             return Ok(format);
         }
-        Err(match Self::PLANNED.into_iter().find(|planned| *planned == name) {
-            Some(name) => FormatError::NotYetSupported { name },
-            None => FormatError::Unknown { name: name.into() },
-        })
+        Err(FormatError::Unknown { name: name.into() })
     }
 }
 
@@ -81,14 +119,11 @@ impl FromStr for Format {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FormatError {
-    /// The format is known but not yet supported.
-    #[error("downloads as `{name}` are not yet supported; take pem, der, pkcs8, pkcs12, nginx or browser")]
-    NotYetSupported {
-        /// Which format.
-        name: &'static str,
-    },
     /// There is no such format.
-    #[error("`{name}` is no format of a download; known are pem, der, pkcs8, pkcs12, nginx and browser")]
+    #[error(
+        "`{name}` is no format of a download; known are pem, der, pkcs7, pkcs8, pkcs12, jks, nginx, apache, tomcat, iis, \
+         haproxy and browser"
+    )]
     Unknown {
         /// What was given.
         name: String,
@@ -106,7 +141,6 @@ impl FormatError {
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
-            Self::NotYetSupported { .. } => "format-not-yet-supported",
             Self::Unknown { .. } => "format-unknown",
         }
     }
@@ -120,6 +154,7 @@ impl From<FormatError> for BrokenRule {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::panic)]
     use super::*;
 
     #[test]
@@ -130,11 +165,11 @@ mod tests {
     }
 
     #[test]
-    fn planned_formats_are_told_from_unknown_ones() {
-        for name in ["pkcs7", "jks", "apache", "tomcat", "iis", "haproxy"] {
-            assert_eq!(name.parse::<Format>(), Err(FormatError::NotYetSupported { name }));
+    fn what_is_no_format_is_told_all_there_are() {
+        for name in ["PEM", "", "pkcs", "pem "] {
+            let error = name.parse::<Format>().map_err(|error| (error.rule(), error.code(), error.to_string()));
+            let Err(("A1", "format-unknown", said)) = error else { panic!("{name}: {error:?}") };
+            assert!(Format::ALL.iter().all(|format| said.contains(format.name())), "{said}");
         }
-        assert_eq!("PEM".parse::<Format>(), Err(FormatError::Unknown { name: "PEM".into() }));
-        assert_eq!("".parse::<Format>().map_err(|error| error.rule()), Err("A1"));
     }
 }

@@ -1,31 +1,22 @@
 //! The package for nginx: a configuration that runs as it stands, and a site to include in an existing one.
 
 use super::bundle::Bundle;
-use super::deliver::{DeliveredFile, Draft};
-use super::facts::KeyAlgorithm;
-use super::{DeliveredKey, DeliveryError, DeliveryWarning, Format, Kind, note, pem};
+use super::deliver::DeliveredFile;
+use super::draft::Draft;
+use super::package::{self, KEY_FILE};
+use super::{DeliveredKey, DeliveryError, DeliveryWarning, Format, Kind, note};
 
 /// Fills the package; the draft already carries the key's file, if there is one.
 pub(super) fn package(bundle: &Bundle, draft: &mut Draft) -> Result<(), DeliveryError> {
-    warn(bundle, draft);
+    package::warn(bundle, draft, Format::Nginx, package::unusable_by_browsers);
     let directory = directory(bundle);
     let path = |name: &str| format!("{directory}/{name}");
-    if let Some(anchor) = bundle.anchor() {
-        draft.add(DeliveredFile::public(path("root.pem"), pem::document(pem::CERTIFICATE, &anchor.der)?));
-    }
-    // Whom to trust for clients' certificates: the root and what stands between, so that a client that sends no more
-    // than its own certificate is understood too.
-    let authorities = bundle.issuers().chain(authority(bundle)).map(|certificate| certificate.der.as_slice());
-    let authorities = pem::certificates(authorities)?;
-    if !authorities.is_empty() {
-        draft.add(DeliveredFile::public(path("client-ca.pem"), authorities));
-    }
+    package::add_authorities(bundle, &directory, draft)?;
     let install = if bundle.kind() == Kind::Authority {
         draft.add(DeliveredFile::text(path("mtls.conf"), client_verification(bundle, &installed(bundle), "")));
         authority_note(bundle, draft.warnings())
     } else {
-        let chain = bundle.chain().map(|certificate| certificate.der.as_slice());
-        draft.add(DeliveredFile::public(path("fullchain.pem"), pem::certificates(chain)?));
+        package::add_chain(bundle, &directory, draft)?;
         let encrypted = draft.key() == DeliveredKey::Encrypted;
         draft.add(DeliveredFile::text(path("nginx.conf"), trial(bundle, encrypted)));
         draft.add(DeliveredFile::text(path("site.conf"), site(bundle, encrypted)));
@@ -38,37 +29,6 @@ pub(super) fn package(bundle: &Bundle, draft: &mut Draft) -> Result<(), Delivery
 /// The package's directory.
 pub(super) fn directory(bundle: &Bundle) -> String {
     format!("{}-nginx", bundle.id())
-}
-
-/// The name of the private key's file inside the package.
-pub(super) const KEY_FILE: &str = "privkey.pem";
-
-fn warn(bundle: &Bundle, draft: &mut Draft) {
-    let kind = bundle.kind();
-    if kind != Kind::Authority {
-        if !kind.serves() {
-            draft.warn(DeliveryWarning::PurposeDoesNotFit { kind, format: Format::Nginx, why: note::purpose(kind) });
-        }
-        if !draft.has_key() {
-            draft.warn(DeliveryWarning::NoKey);
-        }
-    }
-    for certificate in bundle.chain().chain(bundle.anchor().filter(|_| kind != Kind::Authority)) {
-        let (target, algorithm) = match certificate.facts.algorithm {
-            KeyAlgorithm::Ed25519 => ("browsers connecting to this server", "Ed25519"),
-            KeyAlgorithm::EcdsaP521 => ("Chrome and Edge connecting to this server", "ECDSA P-521"),
-            KeyAlgorithm::Common => continue,
-        };
-        draft.warn(DeliveryWarning::AlgorithmUnusable { target, algorithm, subject: certificate.facts.title().into() });
-    }
-    if bundle.anchor().is_none() {
-        draft.warn(DeliveryWarning::NoTrustAnchor);
-    }
-}
-
-/// The certificate itself where it is an authority's.
-fn authority(bundle: &Bundle) -> Option<&super::bundle::Certificate> {
-    (bundle.kind() == Kind::Authority).then(|| bundle.certificate())
 }
 
 /// Where the note has the package installed.
@@ -136,12 +96,11 @@ fn server(bundle: &Bundle, encrypted: bool, prefix: &str, listen: &str, indent: 
          {}",
         client_verification(bundle, prefix, "#")
     );
-    block.lines().map(|line| format!("{indent}{line}\n")).collect()
+    package::indented(&block, indent)
 }
 
 fn client_verification(bundle: &Bundle, prefix: &str, comment: &str) -> String {
-    // Intermediates between a client's certificate and the root, at least the one that every platform's root has.
-    let depth = bundle.intermediates().len().max(1) + 1;
+    let depth = package::depth(bundle);
     format!(
         "{comment}ssl_client_certificate {prefix}client-ca.pem;\n\
          {comment}ssl_verify_client on;\n\
@@ -152,8 +111,9 @@ fn client_verification(bundle: &Bundle, prefix: &str, comment: &str) -> String {
 fn server_note(bundle: &Bundle, key: DeliveredKey, warnings: &[DeliveryWarning]) -> String {
     let directory = directory(bundle);
     let installed = installed(bundle);
-    let key = match key {
-        DeliveredKey::Encrypted => r#"
+    let key = package::key_paragraph(
+        key,
+        r#"
 privkey.pem is encrypted. nginx reads its passphrase at each start and reload from the file that ssl_password_file names;
 without one it asks on the terminal, which fails where nobody sits. Write that file yourself, one line that only you and
 later root can read, before you go on:
@@ -162,13 +122,10 @@ later root can read, before you go on:
 
 Passphrase and key on one disk protect the key in transit and in backups that leave the passphrase out, not against
 somebody who can read both. Another medium is better: change the path in site.conf.
-"#
-        .to_owned(),
-        DeliveredKey::Plain => "\nprivkey.pem is NOT encrypted: keep it readable for root only (mode 0600).\n".to_owned(),
-        DeliveredKey::None => "\nThe package holds no private key: put yours here as privkey.pem, in clear, mode 0600; or encrypted,\n\
-             and add an ssl_password_file to nginx.conf and site.conf.\n"
-            .to_owned(),
-    };
+"#,
+        "\nThe package holds no private key: put yours here as privkey.pem, in clear, mode 0600; or encrypted,\n\
+             and add an ssl_password_file to nginx.conf and site.conf.\n",
+    );
     format!(
         r#"{head}
 Files

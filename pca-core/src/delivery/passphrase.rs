@@ -7,8 +7,8 @@ use super::{DeliveryError, Format};
 /// How many characters an export passphrase must have (rule K5).
 pub const LEAST_PASSPHRASE_CHARACTERS: usize = 8;
 
-/// What stands against the passphrase for the format: missing, too short, not typable, or not ASCII where PKCS#12 is
-/// made.
+/// What stands against the passphrase for the format: missing, too short, not typable, or not ASCII where a key
+/// store is made.
 pub(super) fn objections(passphrase: Option<&SecretString>, format: Format) -> Vec<DeliveryError> {
     let least = LEAST_PASSPHRASE_CHARACTERS;
     let Some(passphrase) = passphrase else { return vec![DeliveryError::PassphraseMissing { format, least }] };
@@ -21,7 +21,7 @@ pub(super) fn objections(passphrase: Option<&SecretString>, format: Format) -> V
     if passphrase.chars().any(char::is_control) {
         objections.push(DeliveryError::PassphraseControlCharacter);
     }
-    if matches!(format, Format::Pkcs12 | Format::Browser) && !passphrase.is_ascii() {
+    if format.is_key_store() && !passphrase.is_ascii() {
         objections.push(DeliveryError::PassphraseNotAscii { format });
     }
     objections
@@ -51,10 +51,11 @@ mod tests {
     }
 
     #[test]
-    fn pkcs12_takes_ascii_only_and_pkcs8_any_text() {
+    fn key_stores_take_ascii_only_and_pkcs8_any_text() {
         check("Schlüsselbund", Format::Pkcs8, &[]);
         check("Schlüsselbund", Format::Nginx, &[]);
-        for format in [Format::Pkcs12, Format::Browser] {
+        check("Schlüsselbund", Format::Haproxy, &[]);
+        for format in [Format::Pkcs12, Format::Jks, Format::Tomcat, Format::Iis, Format::Browser] {
             check("Schlüsselbund", format, &[DeliveryError::PassphraseNotAscii { format }]);
         }
     }

@@ -45,24 +45,43 @@ pub(super) struct Attributes<'a> {
     pub(super) trusted: bool,
 }
 
+/// The salts of one file.
+pub(super) struct FileSalts<'a> {
+    pub(super) certificates: &'a SaltAndVector,
+    pub(super) key: &'a SaltAndVector,
+    pub(super) mac: &'a [u8; 16],
+}
+
+impl<'a> FileSalts<'a> {
+    /// Those of a delivery's file.
+    pub(super) const fn of(salts: &'a Salts) -> Self {
+        Self { certificates: &salts.certificates, key: &salts.bagged_key, mac: &salts.mac }
+    }
+
+    /// Those of the trust store beside it, which holds no key.
+    pub(super) const fn beside(salts: &'a Salts) -> Self {
+        Self { certificates: &salts.trusted, key: &salts.bagged_key, mac: &salts.trusted_mac }
+    }
+}
+
 /// A file of certificates, the key's own first, and perhaps one key.
 pub(super) fn file(
     certificates: &[(&[u8], Attributes<'_>)],
     key: Option<(&[u8], Attributes<'_>)>,
     passphrase: &str,
-    salts: &Salts,
+    salts: &FileSalts<'_>,
 ) -> Result<Value, DeliveryError> {
     let bags =
         certificates.iter().map(|(der, attributes)| certificate_bag(der, attributes)).collect::<Result<Vec<_>, _>>()?;
     let bags: Vec<&[u8]> = bags.iter().map(|bag| bag.as_slice()).collect();
-    let mut contents = vec![encrypted_data(&tlv(SEQUENCE, &bags)?, passphrase, &salts.certificates)?];
+    let mut contents = vec![encrypted_data(&tlv(SEQUENCE, &bags)?, passphrase, salts.certificates)?];
     if let Some((pkcs8, attributes)) = key {
-        let bag = key_bag(pkcs8, &attributes, passphrase, &salts.bagged_key)?;
+        let bag = key_bag(pkcs8, &attributes, passphrase, salts.key)?;
         contents.push(data(&tlv(SEQUENCE, &[&bag])?)?);
     }
     let contents: Vec<&[u8]> = contents.iter().map(|content| content.as_slice()).collect();
     let authenticated_safe = tlv(SEQUENCE, &contents)?;
-    let mac = mac_data(&authenticated_safe, passphrase, &salts.mac)?;
+    let mac = mac_data(&authenticated_safe, passphrase, salts.mac)?;
     tlv(SEQUENCE, &[&integer(3)?, &data(&authenticated_safe)?, &mac])
 }
 

@@ -1,5 +1,6 @@
 //! The randomness that one delivery uses.
 
+use super::jks;
 use crate::ports::{Entropy, EntropyError};
 
 /// Salts and initialisation vectors for one delivery: drawn afresh by the caller for each, used up by it.
@@ -11,6 +12,11 @@ pub struct Salts {
     pub(super) bagged_key: SaltAndVector,
     pub(super) certificates: SaltAndVector,
     pub(super) mac: [u8; 16],
+    /// For a trust store beside a holder's file, under the same passphrase.
+    pub(super) trusted: SaltAndVector,
+    pub(super) trusted_mac: [u8; 16],
+    /// For the key in a Java key store.
+    pub(super) key_store: [u8; jks::SALT],
 }
 
 /// A salt for PBKDF2 and an initialisation vector for AES-CBC (RFC 8018 sections 5.2 and B.2.5).
@@ -22,7 +28,7 @@ pub(super) struct SaltAndVector {
 
 impl Salts {
     /// How many random octets a delivery needs.
-    pub const OCTETS: usize = 7 * 16;
+    pub const OCTETS: usize = 10 * 16 + jks::SALT;
 
     /// Draws what one delivery needs.
     ///
@@ -37,7 +43,10 @@ impl Salts {
     /// Takes octets that were just drawn from a good source of randomness.
     #[must_use]
     pub fn from_random(octets: [u8; Self::OCTETS]) -> Self {
-        let (pieces, _) = octets.as_chunks::<16>();
+        let mut key_store = [0; jks::SALT];
+        let (pieces, rest) = octets.split_at(Self::OCTETS - jks::SALT);
+        key_store.copy_from_slice(rest);
+        let (pieces, _) = pieces.as_chunks::<16>();
         let mut pieces = pieces.iter().copied();
         let mut next = || pieces.next().unwrap_or_default();
         Self {
@@ -45,6 +54,9 @@ impl Salts {
             bagged_key: SaltAndVector { salt: next(), vector: next() },
             certificates: SaltAndVector { salt: next(), vector: next() },
             mac: next(),
+            trusted: SaltAndVector { salt: next(), vector: next() },
+            trusted_mac: next(),
+            key_store,
         }
     }
 }
@@ -72,6 +84,10 @@ mod tests {
             used.extend(pair.vector);
         }
         used.extend(salts.mac);
+        used.extend(salts.trusted.salt);
+        used.extend(salts.trusted.vector);
+        used.extend(salts.trusted_mac);
+        used.extend(salts.key_store);
         assert_eq!(used, octets);
     }
 }

@@ -327,6 +327,18 @@ fn read_rsa_public(public: &[u8]) -> Result<KeyKind, PublicKeyError> {
     }
 }
 
+/// The modulus without leading zeros, and the exponent, of an RSAPublicKey that was read before.
+pub(super) fn rsa_public_parts(public: &[u8]) -> Option<(Vec<u8>, u64)> {
+    let mut fields = sequence(public).ok()?;
+    let modulus = fields.decode::<UintRef<'_>>().ok()?;
+    let exponent = fields.decode::<UintRef<'_>>().ok()?;
+    let exponent = exponent
+        .as_bytes()
+        .iter()
+        .try_fold(0_u64, |sum, octet| sum.checked_mul(256).map(|sum| sum | u64::from(*octet)))?;
+    Some((modulus.as_bytes().to_vec(), exponent))
+}
+
 fn bit_len(number: &[u8]) -> u32 {
     let octets = u32::try_from(number.len()).unwrap_or(u32::MAX);
     octets.saturating_mul(8).saturating_sub(number.first().map_or(0, |octet| octet.leading_zeros()))

@@ -27,7 +27,7 @@ pub enum Severity {
 #[non_exhaustive]
 pub enum UploadFinding {
     /// The certificate cannot be read.
-    #[error("{0}; a certificate in PEM or DER is needed")]
+    #[error("{}{}", .0, advice(.0))]
     CertificateUnreadable(CertificateError),
     /// The private key cannot be read.
     #[error("{0}")]
@@ -178,6 +178,11 @@ pub enum UploadFinding {
         "its own signature uses SHA-1, which is broken; nobody needs a root's own signature, but a newer root would be right"
     )]
     Sha1SelfSignature,
+}
+
+/// What would be right; what is too large to be read may be one.
+fn advice(error: &CertificateError) -> &'static str {
+    if error.rule() == "G4" { "" } else { "; a certificate in PEM or DER is needed" }
 }
 
 impl UploadFinding {

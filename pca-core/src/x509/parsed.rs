@@ -10,11 +10,11 @@ use super::certificate::Issuer;
 use super::der::{self, DerError, Malformed, Reader, tag};
 use super::extension::{ExtensionError, Extensions, read_extensions};
 use super::name::DistinguishedName;
-use super::pem::{PemError, pem_or_der};
+use super::pem::{MAX_PEM, PemError, pem_or_der};
 use super::serial::{CertificateId, SerialNumber, SerialNumberError};
 use super::signature::{LegacySha1, SignatureAlgorithmError, read_algorithm};
 use super::validity::{Validity, ValidityError, read_time};
-use crate::keys::software::{VerifyError, verify, verify_legacy_sha1};
+use crate::keys::software::{VerifyError, verify, verify_legacy_pss, verify_legacy_sha1};
 use crate::keys::{PublicKey, PublicKeyError, SignatureAlgorithm};
 use crate::log::{Digest, Timestamp};
 
@@ -74,6 +74,9 @@ impl ParsedCertificate {
     /// # Errors
     /// [`CertificateError`] if the octets are no certificate.
     pub fn from_pem_or_der(octets: &[u8]) -> Result<Self, CertificateError> {
+        if octets.len() > MAX_PEM {
+            return Err(PemError::TooLarge { octets: octets.len() }.into());
+        }
         Self::from_der(&pem_or_der(octets, &["CERTIFICATE", "X509 CERTIFICATE"])?)
     }
 
@@ -204,14 +207,12 @@ impl ParsedCertificate {
         verify(key, algorithm, self.tbs(), self.signature()).map_err(SignatureError::Verify)
     }
 
-    /// Whether a signature over SHA-1 was made with the certificate's own key; nothing for any other signature, which is
-    /// verified elsewhere or, RSASSA-PSS over SHA-1, not at all (rule C3): the default back end lacks it.
+    /// Whether a signature over SHA-1 was made with the certificate's own key (rule C3); nothing for any other signature,
+    /// which is verified elsewhere.
     pub(crate) fn legacy_self_signature(&self) -> Option<bool> {
         let (legacy, key) = (self.0.legacy?, self.public_key().ok()?);
-        match legacy.fits(key.kind()) {
-            true if legacy == LegacySha1::Pss => None,
-            fits => Some(fits && verify_legacy_sha1(key, self.tbs(), self.signature()).is_ok()),
-        }
+        let verify = if legacy == LegacySha1::Pss { verify_legacy_pss } else { verify_legacy_sha1 };
+        Some(legacy.fits(key.kind()) && verify(key, self.tbs(), self.signature()).is_ok())
     }
 }
 
@@ -246,7 +247,7 @@ impl<'de> Deserialize<'de> for ParsedCertificate {
 #[non_exhaustive]
 pub enum CertificateError {
     /// Beyond the limit (rule G4).
-    #[error("the certificate has {octets} octets; at most {MAX_CERTIFICATE} are read")]
+    #[error("the certificate has {octets} octets; at most {MAX_CERTIFICATE} (64 KiB) are read")]
     TooLarge {
         /// How many it has.
         octets: usize,

@@ -16,9 +16,9 @@ pub const MAX_PEM: usize = 1024 * 1024;
 #[non_exhaustive]
 pub enum PemError {
     /// Beyond the limit (rule G4).
-    #[error("the PEM file has {octets} octets; at most {MAX_PEM} are read")]
+    #[error("the file has more than {MAX_PEM} octets (1 MiB), the most that is read of one")]
     TooLarge {
-        /// How many it has.
+        /// How many there are at least: who hands them over may have stopped reading.
         octets: usize,
     },
     /// No such block.

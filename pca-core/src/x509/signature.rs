@@ -6,6 +6,9 @@ use super::der::{self, DerError, Reader, Writer, tag};
 use super::oid;
 use crate::keys::{KeyKind, SignatureAlgorithm};
 
+/// What RSASSA-PSS means where it names no hash (RFC 4055 section 2.1).
+const SHA1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.14.3.2.26");
+
 /// Why a signature algorithm is not accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -91,7 +94,7 @@ pub(crate) fn read_algorithm(octets: &[u8]) -> Result<SignatureAlgorithm, Signat
         oid::ECDSA_WITH_SHA384 => (S::EcdsaSha384, false),
         oid::ECDSA_WITH_SHA512 => (S::EcdsaSha512, false),
         oid::ED25519 => (S::Ed25519, false),
-        oid::RSA_PSS => return read_pss(octets, parameters),
+        oid::RSA_PSS => return read_pss(parameters),
         oid::MD2_WITH_RSA => return weak(WeakHash::Md2),
         oid::MD5_WITH_RSA => return weak(WeakHash::Md5),
         oid::SHA1_WITH_RSA | oid::ECDSA_WITH_SHA1 | oid::DSA_WITH_SHA1 => return weak(WeakHash::Sha1),
@@ -151,29 +154,57 @@ fn split(octets: &[u8]) -> Result<(ObjectIdentifier, Option<&[u8]>), DerError> {
     Ok((kind, parameters))
 }
 
-/// RSASSA-PSS only in the three forms that are written here; without parameters it means SHA-1.
-fn read_pss(octets: &[u8], parameters: Option<&[u8]>) -> Result<SignatureAlgorithm, SignatureAlgorithmError> {
+/// RSASSA-PSS-params (RFC 4055 section 3.1): one hash from SHA-256 to SHA-512 for both its uses, the usual trailer, and a
+/// salt of any length. Whatever is left out means SHA-1, which is told as what it is.
+fn read_pss(parameters: Option<&[u8]>) -> Result<SignatureAlgorithm, SignatureAlgorithmError> {
     use SignatureAlgorithm as S;
-    if parameters.is_none_or(|parameters| parameters == [tag::SEQUENCE, 0]) {
-        return Err(SignatureAlgorithmError::Weak { hash: WeakHash::Sha1 });
+    let unsupported = || SignatureAlgorithmError::Parameters { oid: oid::RSA_PSS.to_string() };
+    let mut fields = match parameters {
+        None => Reader::new(&[]),
+        Some(parameters) => Reader::new(der::single(parameters, tag::SEQUENCE)?.content),
+    };
+    let hash = match fields.optional(tag::context_constructed(0))? {
+        None => SHA1,
+        Some(explicit) => hash_of(explicit.content)?.ok_or_else(unsupported)?,
+    };
+    let mask_hash = match fields.optional(tag::context_constructed(1))? {
+        None => SHA1,
+        Some(explicit) => match split(explicit.content)? {
+            (oid::MGF1, Some(hash)) => hash_of(hash)?.ok_or_else(unsupported)?,
+            _ => return Err(unsupported()),
+        },
+    };
+    if let Some(explicit) = fields.optional(tag::context_constructed(2))? {
+        // A salt is no longer than a modulus, whose octets number 1,024 at most.
+        match der::single(explicit.content, tag::INTEGER)?.content {
+            [0..=0x7f] | [1..=3, _] | [0, 0x80..=0xff] => {}
+            _ => return Err(unsupported()),
+        }
     }
-    [S::RsaPssSha256, S::RsaPssSha384, S::RsaPssSha512]
-        .into_iter()
-        .find(|candidate| {
-            // Some leave the NULL of the hashes out: both forms are common (RFC 4055 section 2.1).
-            algorithm_identifier(*candidate) == octets || without_nulls(*candidate) == octets
-        })
-        .ok_or_else(|| SignatureAlgorithmError::Parameters { oid: oid::RSA_PSS.to_string() })
+    if let Some(explicit) = fields.optional(tag::context_constructed(3))? {
+        match der::single(explicit.content, tag::INTEGER)?.content {
+            [1] => {}
+            _ => return Err(unsupported()),
+        }
+    }
+    fields.end()?;
+    if hash != mask_hash {
+        return Err(unsupported());
+    }
+    match hash {
+        oid::SHA256 => Ok(S::RsaPssSha256),
+        oid::SHA384 => Ok(S::RsaPssSha384),
+        oid::SHA512 => Ok(S::RsaPssSha512),
+        SHA1 => Err(SignatureAlgorithmError::Weak { hash: WeakHash::Sha1 }),
+        _ => Err(unsupported()),
+    }
 }
 
-fn without_nulls(algorithm: SignatureAlgorithm) -> Vec<u8> {
-    use SignatureAlgorithm as S;
-    let (hash, salt) = match algorithm {
-        S::RsaPssSha384 => (oid::SHA384, 48),
-        S::RsaPssSha512 => (oid::SHA512, 64),
-        _ => (oid::SHA256, 32),
-    };
-    der::encode(|w| w.nested(tag::SEQUENCE, |w| pss_with(w, &hash, salt, |w, hash| w.oid(hash))))
+/// The hash that an `AlgorithmIdentifier` names; nothing if it has parameters other than NULL. Some leave the NULL out:
+/// both forms are common (RFC 4055 section 2.1).
+fn hash_of(octets: &[u8]) -> Result<Option<ObjectIdentifier>, DerError> {
+    let (hash, parameters) = split(octets)?;
+    Ok(matches!(parameters, None | Some([5, 0])).then_some(hash))
 }
 
 fn with_null(writer: &mut Writer, oid: &ObjectIdentifier) {
@@ -182,17 +213,13 @@ fn with_null(writer: &mut Writer, oid: &ObjectIdentifier) {
 }
 
 fn pss(writer: &mut Writer, hash: &ObjectIdentifier, salt: u64) {
-    pss_with(writer, hash, salt, with_null);
-}
-
-fn pss_with(writer: &mut Writer, hash: &ObjectIdentifier, salt: u64, write_hash: fn(&mut Writer, &ObjectIdentifier)) {
     writer.oid(&oid::RSA_PSS);
     writer.nested(tag::SEQUENCE, |w| {
-        w.nested(tag::context_constructed(0), |w| w.nested(tag::SEQUENCE, |w| write_hash(w, hash)));
+        w.nested(tag::context_constructed(0), |w| w.nested(tag::SEQUENCE, |w| with_null(w, hash)));
         w.nested(tag::context_constructed(1), |w| {
             w.nested(tag::SEQUENCE, |w| {
                 w.oid(&oid::MGF1);
-                w.nested(tag::SEQUENCE, |w| write_hash(w, hash));
+                w.nested(tag::SEQUENCE, |w| with_null(w, hash));
             });
         });
         w.nested(tag::context_constructed(2), |w| w.unsigned(tag::INTEGER, salt));
@@ -220,7 +247,64 @@ mod tests {
         ] {
             assert_eq!(read_algorithm(&algorithm_identifier(algorithm)), Ok(algorithm));
         }
-        assert_eq!(read_algorithm(&without_nulls(S::RsaPssSha384)), Ok(S::RsaPssSha384));
+    }
+
+    /// RSASSA-PSS as others write it: without the NULL of the hashes, with a longer or shorter salt, and what is SHA-1
+    /// because it is left out.
+    #[test]
+    fn c3_pss_is_read_in_every_form_that_is_sound() {
+        let read = |parameters: &[u8]| {
+            read_algorithm(&der::encode(|w| {
+                w.nested(tag::SEQUENCE, |w| {
+                    w.oid(&oid::RSA_PSS);
+                    w.raw(parameters);
+                });
+            }))
+        };
+        let bare = |hash: &ObjectIdentifier| der::encode(|w| w.nested(tag::SEQUENCE, |w| w.oid(hash)));
+        let mask = |hash: &[u8]| {
+            der::encode(|w| {
+                w.nested(tag::SEQUENCE, |w| {
+                    w.oid(&oid::MGF1);
+                    w.raw(hash);
+                });
+            })
+        };
+        let parameters = |hash: &[u8], mask: &[u8], salt: &[u8], trailer: &[u8]| {
+            der::encode(|w| {
+                w.nested(tag::SEQUENCE, |w| {
+                    for (number, content) in (0..).zip([hash, mask, salt, trailer]) {
+                        if !content.is_empty() {
+                            w.nested(tag::context_constructed(number), |w| w.raw(content));
+                        }
+                    }
+                });
+            })
+        };
+        let (sha1, sha256, sha384) = (bare(&SHA1), bare(&oid::SHA256), bare(&oid::SHA384));
+        for salt in [&[][..], &[2, 1, 0], &[2, 1, 20], &[2, 1, 48], &[2, 2, 0, 222], &[2, 2, 3, 190]] {
+            assert_eq!(read(&parameters(&sha384, &mask(&sha384), salt, &[])), Ok(S::RsaPssSha384), "{salt:?}");
+            assert_eq!(read(&parameters(&sha384, &mask(&sha384), salt, &[2, 1, 1])), Ok(S::RsaPssSha384));
+            let weak = Err(SignatureAlgorithmError::Weak { hash: WeakHash::Sha1 });
+            assert_eq!(read(&parameters(&[], &[], salt, &[])), weak);
+            assert_eq!(read(&parameters(&sha1, &mask(&sha1), salt, &[])), weak);
+        }
+        let unsupported = Err(SignatureAlgorithmError::Parameters { oid: oid::RSA_PSS.to_string() });
+        for wrong in [
+            parameters(&sha256, &mask(&sha384), &[2, 1, 32], &[]),
+            // A mask by SHA-1, because none is named.
+            parameters(&sha256, &[], &[2, 1, 32], &[]),
+            parameters(&sha256, &sha256, &[2, 1, 32], &[]),
+            parameters(&sha256, &mask(&sha256), &[2, 1, 0xff], &[]),
+            parameters(&sha256, &mask(&sha256), &[2, 2, 4, 0], &[]),
+            parameters(&sha256, &mask(&sha256), &[2, 1, 32], &[2, 1, 2]),
+            parameters(&bare(&oid::COMMON_NAME), &mask(&bare(&oid::COMMON_NAME)), &[2, 1, 32], &[]),
+        ] {
+            assert_eq!(read(&wrong), unsupported, "{wrong:02x?}");
+        }
+        assert_eq!(read(&[]), Err(SignatureAlgorithmError::Weak { hash: WeakHash::Sha1 }));
+        assert!(matches!(read(&[tag::SEQUENCE, 2, 0xa4, 0]), Err(SignatureAlgorithmError::Der(_))));
+        assert!(matches!(read(&[5, 0]), Err(SignatureAlgorithmError::Der(_))));
     }
 
     #[test]

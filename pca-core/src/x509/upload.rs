@@ -35,7 +35,7 @@ pub fn check_upload(certificate: &[u8], key: &[u8], passphrase: Option<&[u8]>) -
 pub struct CheckedUpload {
     certificate: ParsedCertificate,
     private_key: PrivateKey,
-    /// Whether its own signature over SHA-1 is its own, where that can be verified: not with RSASSA-PSS.
+    /// Whether its own signature over SHA-1 is its own; nothing for any other signature.
     legacy: Option<bool>,
 }
 

@@ -101,7 +101,9 @@ pub fn salts() -> Salts {
     use std::hash::{BuildHasher, RandomState};
     let mut octets = [0; Salts::OCTETS];
     for chunk in octets.chunks_mut(8) {
-        chunk.copy_from_slice(&RandomState::new().hash_one(0).to_ne_bytes());
+        for (octet, random) in chunk.iter_mut().zip(RandomState::new().hash_one(0).to_ne_bytes()) {
+            *octet = random;
+        }
     }
     Salts::from_random(octets)
 }

@@ -16,6 +16,7 @@ use super::{Algorithm, KeyKind, PrivateKey, PublicKey, Signature, SignatureAlgor
 
 #[cfg(feature = "aws-lc")]
 mod aws_lc;
+mod pss;
 #[cfg(feature = "rustcrypto")]
 mod rustcrypto;
 #[cfg(test)]
@@ -108,7 +109,7 @@ pub fn default_backend() -> &'static dyn Backend {
     return &RustCrypto;
 }
 
-/// Verifies a signature with the default back end.
+/// Verifies a signature with the default back end; RSASSA-PSS with a salt of any length.
 ///
 /// # Errors
 /// [`VerifyError`].
@@ -118,7 +119,22 @@ pub fn verify(
     message: &[u8],
     signature: &[u8],
 ) -> Result<(), VerifyError> {
-    default_backend().verify(key, algorithm, message, signature)
+    use SignatureAlgorithm::{RsaPssSha256, RsaPssSha384, RsaPssSha512};
+    match default_backend().verify(key, algorithm, message, signature) {
+        // The back ends know one length of a salt only.
+        Err(VerifyError::Invalid) if matches!(algorithm, RsaPssSha256 | RsaPssSha384 | RsaPssSha512) => {
+            pss::verify(key, algorithm, message, signature)
+        }
+        verdict => verdict,
+    }
+}
+
+/// Verifies RSASSA-PSS over SHA-1: as [`verify_legacy_sha1`], only for an old root's own signature.
+///
+/// # Errors
+/// [`VerifyError::Invalid`].
+pub(crate) fn verify_legacy_pss(key: &PublicKey, message: &[u8], signature: &[u8]) -> Result<(), VerifyError> {
+    pss::verify_sha1(key, message, signature)
 }
 
 /// Verifies a signature over SHA-1, RSA (PKCS#1 v1.5) or ECDSA as the key is, with the default back end. SHA-1 is broken:
