@@ -257,7 +257,7 @@ fn ca_chain(desk: &Desk<'_>, id: &CaId) -> Result<Chain, Halt> {
     if ca.bought().is_none() {
         return Err(Halt::Refused(BrokenRule::new(A1, "unknown-ca", format!("{id} is no CA of this log")).into()));
     }
-    let Some(generation) = ca.generation().or(ca.ended().last().map(|ended| &ended.generation)) else {
+    let Some(generation) = ca.every_generation().next() else {
         let message = format!("{id} has no certificate yet; enable it first");
         return Err(Halt::Refused(BrokenRule::new(A1, "no-certificate", message).into()));
     };
@@ -275,9 +275,7 @@ fn ca_chain(desk: &Desk<'_>, id: &CaId) -> Result<Chain, Halt> {
 }
 
 fn generation(ca: &Ca, number: u32) -> Option<&Generation> {
-    ca.generation()
-        .filter(|generation| generation.number == number)
-        .or_else(|| ca.end_of(number).map(|ended| &ended.generation))
+    ca.numbered(number)
 }
 
 /// The root's certificate that an intermediate's generation was issued under: of all generations of the root, the one
@@ -285,9 +283,9 @@ fn generation(ca: &Ca, number: u32) -> Option<&Generation> {
 fn issuing_root(desk: &Desk<'_>, ca: &Ca, issued: Option<&Generation>) -> Result<Option<Der>, Halt> {
     let (Some(root), Some(issued)) = (ca.root(), issued) else { return Ok(None) };
     let root = desk.ca(root)?;
-    let generations = root.generation().into_iter().chain(root.ended().iter().rev().map(|ended| &ended.generation));
     let fits = |generation: &&Generation| {
-        generation.subject_hash == issued.id.issuer() && generation.enabled_at <= issued.enabled_at
+        let issued_it = issued.parsed.as_deref().is_some_and(|parsed| generation.may_have_issued(parsed));
+        issued_it && generation.position <= issued.position
     };
-    Ok(generations.into_iter().find(fits).map(|generation| generation.certificate.clone()))
+    Ok(root.every_generation().find(fits).map(|generation| generation.certificate.clone()))
 }

@@ -1,7 +1,7 @@
 //! What both ways of enabling a CA have in common (rules C1, C2, C4, C5, K2, O5, R5).
 
 use crate::domain::decision::{Desk, Halt};
-use crate::domain::event::{Der, EnableMode, Event};
+use crate::domain::event::{Der, Event};
 use crate::domain::key::{KeyRole, KeyState};
 use crate::domain::policy::Policy;
 use crate::domain::refusal::{BrokenRule, Objections, Rule};
@@ -50,10 +50,7 @@ pub(super) fn answer(events: &[Event]) -> Option<EnabledCa> {
             algorithm: enabled.algorithm,
             not_before: enabled.not_before,
             not_after: enabled.not_after,
-            warnings: match &enabled.mode {
-                EnableMode::Uploaded { accepted, warned } => accepted.iter().chain(warned).cloned().collect(),
-                EnableMode::Created => Vec::new(),
-            },
+            warnings: enabled.mode.warnings(),
         }),
         _ => None,
     })
@@ -94,6 +91,38 @@ impl<'w> Candidate<'w> {
             None => None,
         };
         Ok(Self { ca, bought: Some(bought), root })
+    }
+
+    /// A CA that is in use and shall get another certificate, with the newest that it has. Objects unless it is enabled,
+    /// within its term, with a key that is here, and its root likewise (rules C1, C11, O5).
+    pub(super) fn in_use(
+        desk: &Desk<'w>,
+        id: &CaId,
+        now: Timestamp,
+        rule: Rule,
+        objections: &mut Objections,
+    ) -> Result<(Self, Option<&'w Generation>), Halt> {
+        let ca = desk.ca(id)?;
+        let Some(bought) = known(ca, id, objections) else { return Ok((Self { ca, bought: None, root: None }, None)) };
+        thawed(ca, id, objections);
+        within_term(bought, id, now, objections);
+        let enabled = matches!(ca.state(), CaState::Enabled | CaState::RefundRequested);
+        objections.require(enabled, || {
+            let advice = if ca.state() == CaState::Disabled { "; re-enable it first" } else { "" };
+            let message =
+                format!("{id} is {}; only the certificate of an enabled CA is renewed{advice}", ca.state().in_words());
+            BrokenRule::new(rule, "not-enabled", message)
+        });
+        let generation = ca.generation().filter(|_| enabled);
+        objections.require(!generation.is_some_and(Generation::is_external), || {
+            let message = format!("the key of {id} is kept elsewhere: nothing can be signed with it here");
+            BrokenRule::new(rule, "key-elsewhere", message)
+        });
+        let root = match ca.root() {
+            Some(root) => above(desk, root, id, now, objections)?,
+            None => None,
+        };
+        Ok((Self { ca, bought: Some(bought), root }, generation))
     }
 
     /// Until when a certificate of this CA may be valid at most: by its root, by the policy, by the service term.

@@ -17,6 +17,7 @@ pub(crate) const C7: Rule = Rule::new("C7");
 pub(crate) const C8: Rule = Rule::new("C8");
 pub(crate) const C9: Rule = Rule::new("C9");
 pub(crate) const C10: Rule = Rule::new("C10");
+pub(crate) const C11: Rule = Rule::new("C11");
 pub(crate) const I5: Rule = Rule::new("I5");
 pub(crate) const O5: Rule = Rule::new("O5");
 pub(crate) const R5: Rule = Rule::new("R5");
