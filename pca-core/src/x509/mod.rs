@@ -97,7 +97,10 @@ pub use serial::{CertificateId, CertificateIdError, SerialNumber, SerialNumberEr
 pub use signature::{SignatureAlgorithmError, WeakHash};
 pub use subject::{CommonName, SubjectField, SubjectFields, SubjectViolation};
 pub use successor::Successor;
-pub use upload::{CheckedUpload, Expectation, Role, UploadError, certificate_findings, check_upload, judge};
+pub use upload::{
+    CheckedCertificate, CheckedUpload, Expectation, Role, UploadError, certificate_findings, check_certificate,
+    check_upload, judge,
+};
 pub use urls::{AuthorityUrls, HttpUrl, HttpUrlError};
 pub use usage::KeyUsage;
 pub use validity::{Validity, ValidityError, plus_days, plus_months, plus_years};

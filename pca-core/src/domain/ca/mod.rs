@@ -1,11 +1,13 @@
 //! Certificate authorities: roots and intermediates over all their generations.
 
 mod configure;
+mod cross_sign;
 mod disable;
 mod enable_create;
 mod enable_upload;
 mod enabling;
 mod ending;
+pub(crate) mod external;
 mod generation;
 mod preview;
 mod reenable;
@@ -21,11 +23,13 @@ pub(crate) mod testing;
 mod unfinished;
 
 pub use configure::{ConfigureCa, Configured};
+pub use cross_sign::{CrossSign, CrossSigned};
 pub use disable::{DisableCa, Disabled};
 pub use enable_create::{EnableByCreating, Lifetime};
 pub use enable_upload::{ACCEPTABLE, EnableByUpload, VerifiedCrl};
 pub use enabling::EnabledCa;
 pub use ending::{EndedCa, Ending, EndingAnswer, TrustAnchor};
+pub use external::{AbandonRequest, AbandonedRequest, EnableByCertificate, RequestCertificate, RequestedCertificate};
 pub use generation::{CrossCertificate, EndedGeneration, Generation, OlderGeneration};
 pub use preview::{Foreseen, ForeseenCa, Preview};
 pub use reenable::{ReenableCa, Reenabled};

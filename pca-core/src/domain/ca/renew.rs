@@ -11,7 +11,7 @@ use crate::keys::{Algorithm, Family, KeyId, KeyUse, PublicKey};
 use crate::log::Timestamp;
 use crate::x509::{AuthorityUrls, CertificateId, Issuer, ParsedCertificate, Planned, PlannedRole, Successor, Validity};
 
-use super::enabling::{Candidate, check_path, claim, key_id, key_is_free};
+use super::enabling::{Candidate, KeyPlace, check_path, claim, key_id, key_is_free};
 use super::rules::{C5, C11, public_key, unreadable, urls};
 use super::{Generation, Lifetime};
 
@@ -95,7 +95,7 @@ impl Command for RenewCa {
         let mut objections = founded(desk)?;
         let policy = desk.policy()?;
         let now = context.time;
-        let (candidate, before) = Candidate::in_use(desk, &self.ca, now, C11, &mut objections)?;
+        let (candidate, before) = Candidate::in_use(desk, &self.ca, now, C11, KeyPlace::Here, &mut objections)?;
         let Some(before) = before else {
             objections.verdict()?;
             return Err(unreadable(&self.ca));

@@ -11,6 +11,7 @@ use super::{Bought, Ca, CaState, Generation};
 
 pub(crate) const A3: Rule = Rule::new("A3");
 pub(crate) const C1: Rule = Rule::new("C1");
+pub(crate) const C2: Rule = Rule::new("C2");
 pub(crate) const C3: Rule = Rule::new("C3");
 pub(crate) const C5: Rule = Rule::new("C5");
 pub(crate) const C7: Rule = Rule::new("C7");

@@ -15,6 +15,7 @@ use crate::domain::{CaId, RollEntry, stream};
 use crate::log::{Digest, StreamId, Timestamp};
 use crate::x509::{CertificateId, RevocationReason};
 
+use super::external::abandon;
 use super::rules::{is_live, living, public_key};
 use super::{Ca, CaState, Ending, Generation};
 
@@ -23,6 +24,8 @@ use super::{Ca, CaState, Ending, Generation};
 pub(super) struct Survey<'w> {
     ending: Ending,
     pub(super) fates: Vec<Fate<'w>>,
+    /// Intermediates that wait for an issuer elsewhere, in vain from then on (rule C2).
+    requests: Vec<(CaId, &'w Ca)>,
     /// Every quota that would be stranded.
     pub(super) stranded: Vec<(CaId, &'w Quota)>,
     pub(super) digest: Digest,
@@ -54,11 +57,14 @@ impl<'w> Survey<'w> {
     ) -> Result<Option<Self>, Halt> {
         let ca = desk.ca(id)?;
         let Some(generation) = living(ca, id, ending.rule(), objections) else { return Ok(None) };
-        let (mut fates, mut stranded) = (Vec::new(), Vec::new());
+        let (mut fates, mut stranded, mut requests) = (Vec::new(), Vec::new(), Vec::new());
         for below in ca.intermediates() {
             let intermediate = desk.ca(below)?;
             if let Some(generation) = intermediate.generation().filter(|_| is_live(intermediate.state())) {
                 fates.push(Fate::foresee(desk, below, intermediate, generation, now)?);
+            }
+            if ending == Ending::Revoke && intermediate.request().is_some() {
+                requests.push((below.clone(), intermediate));
             }
             if ending == Ending::Revoke
                 && (is_live(intermediate.state()) || intermediate.state() == CaState::NotEnabled)
@@ -71,7 +77,7 @@ impl<'w> Survey<'w> {
             stranded.push((id.clone(), desk.quota(id)?));
         }
         let digest = digest(ending, desk, &fates, &stranded);
-        Ok(Some(Self { ending, fates, stranded, digest }))
+        Ok(Some(Self { ending, fates, requests, stranded, digest }))
     }
 
     /// How many unexpired, unrevoked certificates of holders would end.
@@ -114,6 +120,9 @@ impl<'w> Survey<'w> {
                 Ending::Reset => plan.and(CaReset { end }),
                 Ending::Revoke => plan.and(CaRevoked { end }),
             };
+        }
+        for (id, ca) in &self.requests {
+            plan = abandon(desk, id, ca, plan)?;
         }
         for (ca, quota) in &self.stranded {
             let lapsed = quota.lapsed(now);
