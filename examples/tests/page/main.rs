@@ -19,6 +19,7 @@ mod lifecycle;
 mod output;
 mod questions;
 mod refusals;
+mod renewal;
 mod tampering;
 mod transfer;
 mod uploads;
