@@ -16,9 +16,8 @@ use crate::args::{AddressArgs, CaArgs, EnableArgs, Global, SubjectArgs, UploadAr
 use crate::exit::{Answer, Failure, Outcome};
 use crate::gate::Gate;
 use crate::shop::{Shop, carry_out};
-use crate::{file, output, secret};
+use crate::{file, output, renewals, secret};
 
-const C2: Rule = Rule::new("C2");
 const C3: Rule = Rule::new("C3");
 const C6: Rule = Rule::new("C6");
 
@@ -34,11 +33,13 @@ pub async fn enable(global: &Global, args: EnableArgs) -> Outcome {
         );
         gate.refuse(BrokenRule::new(C6, "name-constraints-not-yet-supported", text));
     }
-    if args.request_csr.is_some() || args.certificate.is_some() {
-        let text = "an external issuer (--request-csr, --certificate) is not yet supported; leave it out to have the certificate made here, or give --upload-certificate and --upload-key";
-        gate.refuse(BrokenRule::new(C2, "external-issuer-not-yet-supported", text));
-    }
     let addresses = addresses(&args.addresses);
+    if let Some(out) = &args.request_csr {
+        return renewals::request(global, gate, ca, addresses, &args, out).await;
+    }
+    if let Some(path) = &args.certificate {
+        return renewals::certificate(global, gate, ca, addresses, &args.upload.accept, path).await;
+    }
     match &args.upload {
         UploadArgs { upload_certificate: Some(certificate), upload_key: Some(key), .. } => {
             upload(global, gate, ca, addresses, &args.upload, certificate, key).await
@@ -124,7 +125,8 @@ fn carried(octets: &[u8], key: &PrivateKey) -> Result<VerifiedCrl, BrokenRule> {
         .map_err(|error| BrokenRule::new(C3, "crl-signature", format!("the CRL cannot be carried over: {error}")))
 }
 
-fn answer(enabled: &EnabledCa) -> Answer {
+/// What enabling answers.
+pub fn answer(enabled: &EnabledCa) -> Answer {
     let (ca, pem) = (&enabled.ca, to_pem("CERTIFICATE", enabled.certificate.as_bytes()));
     let algorithm = enabled.algorithm.map(|algorithm| algorithm.name());
     let json = json!({

@@ -81,7 +81,8 @@ pub fn csr_key(gate: &mut Gate, octets: &[u8]) -> KeySource {
     }
 }
 
-fn csr_from_file(gate: &mut Gate, path: &Path) -> Result<KeySource, Failure> {
+/// The key of the signing request in a file.
+pub fn csr_from_file(gate: &mut Gate, path: &Path) -> Result<KeySource, Failure> {
     let octets = file::limited(path, MAX_PEM.max(MAX_CERTIFICATE))?;
     Ok(csr_key(gate, &octets))
 }

@@ -34,6 +34,8 @@ impl KeyLedger {
             let event = Event::decode(&view)?;
             match &event {
                 Event::CaEnabled(enabled) => drop(self.public.insert(enabled.key.clone(), enabled.spki)),
+                Event::CaRenewed(renewed) => drop(self.public.insert(renewed.key.clone(), renewed.spki)),
+                Event::CaRequested(requested) => drop(self.public.insert(requested.key.clone(), requested.spki)),
                 Event::CertificateIssued(issued) => {
                     self.public.extend(issued.key.clone().map(|key| (key, issued.spki)));
                 }

@@ -32,6 +32,7 @@ mod list;
 mod orders;
 mod output;
 mod person;
+mod renewals;
 mod secret;
 mod shop;
 mod show;
@@ -89,10 +90,7 @@ fn usage(error: &clap::Error) -> String {
 
 fn asks_json_later(command: &Command) -> bool {
     match command {
-        Command::Renew(args)
-        | Command::Ocsp(args)
-        | Command::RenewCa(args)
-        | Command::CrossSign(args)
+        Command::Ocsp(args)
         | Command::Prove(args)
         | Command::Profile(ProfileCommand::Add(args)) => args.json(),
         _ => false,
@@ -167,10 +165,10 @@ async fn run(global: Global, command: Command) -> Outcome {
         Command::Passphrase { new_passphrase_file } => admin::passphrase(global, &new_passphrase_file).await,
         Command::Keys(KeysCommand::Sweep) => admin::sweep(global).await,
         Command::Completions { shell } => admin::completions(shell),
-        Command::Renew(_) => admin::later("A4", "renewing a certificate"),
+        Command::Renew(args) => renewals::renew(global, args).await,
+        Command::RenewCa(args) => renewals::renew_ca(global, args).await,
+        Command::CrossSign(args) => renewals::cross_sign(global, args).await,
         Command::Ocsp(_) => admin::later("A3", "answering OCSP requests"),
-        Command::RenewCa(_) => admin::later("C11", "renewing the certificate of a CA"),
-        Command::CrossSign(_) => admin::later("C11", "cross-signing a CA"),
         Command::Due(args) => due::due(global, args).await,
         Command::CheckChain(args) => check_chain::check_chain(global, args),
         Command::Prove(_) => admin::later("L6", "proving that an event is in the log"),

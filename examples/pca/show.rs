@@ -1,10 +1,11 @@
 //! One thing in full.
 
+use pca_core::domain::ca::Ca;
 use pca_core::domain::{CaId, OrderId, stream};
 use pca_core::log::Position;
 use pca_core::projection::{Inventory, Orders, QuotaLedger};
 use pca_core::x509::{CertificateId, to_pem};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::args::Global;
 use crate::exit::{Answer, Failure, Outcome};
@@ -52,6 +53,8 @@ async fn show_ca(shop: &Shop, id: &CaId) -> Outcome {
         fields.insert("crl_url".into(), addresses.crl_url.clone().into());
         fields.insert("ocsp_url".into(), addresses.ocsp_url.clone().into());
         fields.insert("issuer_url".into(), addresses.issuer_url.clone().into());
+        fields.insert("links".into(), links(ca).into());
+        fields.insert("cross_certificates".into(), cross_certificates(ca).into());
         fields.insert("certificate_pem".into(), pem.clone().into());
     }
     Ok(told(json, &pem.unwrap_or_default()))
@@ -66,8 +69,12 @@ async fn show_certificate(shop: &Shop, id: &CertificateId) -> Outcome {
             let authority = match certificate.authority() {
                 // A CA's own certificate is shown as the CA, as long as it is in use.
                 Some(authority) => {
-                    let generation = desk.ca(&authority.ca)?.generation();
-                    generation.filter(|generation| generation.id == *id).map(|_| authority.ca.clone())
+                    let ca = desk.ca(&authority.ca)?;
+                    let in_use = ca
+                        .living_generations()
+                        .any(|generation| generation.id == *id || generation.links.iter().any(|link| link.id == *id));
+                    let certified = ca.cross_certificates().iter().any(|cross| cross.id == *id);
+                    Some(authority.ca.clone()).filter(|_| in_use || certified)
                 }
                 None => None,
             };
@@ -89,6 +96,23 @@ async fn show_certificate(shop: &Shop, id: &CertificateId) -> Outcome {
         fields.insert("certificate_pem".into(), pem.clone().into());
     }
     Ok(told(json, &pem))
+}
+
+/// The link certificates of a root that was renewed with a new key.
+fn links(ca: &Ca) -> Vec<Value> {
+    let generations = ca.living_generations();
+    let links = generations.flat_map(|generation| generation.links.iter().map(move |link| (generation.number, link)));
+    links
+        .map(|(generation, link)| {
+            json!({ "generation": generation, "kind": link.kind.name(), "certificate": link.id.to_string() })
+        })
+        .collect()
+}
+
+/// The certificates of it that other roots signed, and those of others that it signed.
+fn cross_certificates(ca: &Ca) -> Vec<Value> {
+    let signed = ca.cross_certificates().iter();
+    signed.map(|cross| json!({ "certificate": cross.id.to_string(), "ca": cross.ca, "by": cross.by })).collect()
 }
 
 fn unknown(rule: &'static str, message: String) -> Failure {

@@ -1,7 +1,7 @@
 //! CAs, certificates and orders as JSON.
 
 use pca_core::log::Timestamp;
-use pca_core::projection::inventory::{CaEntry, CertificateEntry, CertificateStatus};
+use pca_core::projection::inventory::{CaCertificateEntry, CaEntry, CertificateEntry, CertificateStatus};
 use pca_core::projection::{Inventory, OrderEntry, OrderKind, QuotaLedger};
 use serde_json::{Value, json};
 
@@ -28,6 +28,7 @@ pub fn ca(entry: &CaEntry, ledger: &QuotaLedger, now: Timestamp) -> Value {
         "bundled": entry.bundled,
         "term_ends": entry.term_ends.to_string(),
         "generation": certificate.map(|certificate| certificate.generation),
+        "older": entry.older.iter().map(older).collect::<Vec<Value>>(),
         "ended_generations": entry.ended_generations,
         "certificate": certificate.map(|certificate| certificate.id.to_string()),
         "serial": certificate.map(|certificate| certificate.serial.to_string()),
@@ -65,6 +66,19 @@ pub fn ca(entry: &CaEntry, ledger: &QuotaLedger, now: Timestamp) -> Value {
     json
 }
 
+/// An older certificate of a CA that is still in use.
+fn older(certificate: &CaCertificateEntry) -> Value {
+    json!({
+        "generation": certificate.generation,
+        "certificate": certificate.id.to_string(),
+        "serial": certificate.serial.to_string(),
+        "algorithm": certificate.algorithm.map(|algorithm| algorithm.name()),
+        "not_before": certificate.not_before.to_string(),
+        "not_after": certificate.not_after.to_string(),
+        "fingerprint": certificate.fingerprint.to_string(),
+    })
+}
+
 /// A certificate of a holder.
 pub fn certificate(entry: &CertificateEntry, inventory: &Inventory, now: Timestamp) -> Value {
     let status = inventory.status(entry, now);
@@ -100,6 +114,8 @@ pub fn certificate(entry: &CertificateEntry, inventory: &Inventory, now: Timesta
         "key_kept": entry.key.is_some(),
         "keys_delivered": entry.keys_delivered,
         "removed": entry.removed,
+        "renews": entry.renews.map(|id| id.to_string()),
+        "renewed_by": entry.renewed_by.map(|id| id.to_string()),
     })
 }
 

@@ -74,7 +74,23 @@ fn end() -> GenerationEnd {
         fingerprint: Digest::of(b"certificate"),
         root: false,
         uploaded: true,
+        older: Vec::new(),
+        external: false,
     }
+}
+
+/// The end of a CA that was renewed twice: with the same key, then with a new one.
+fn several() -> GenerationEnd {
+    let older = |generation, uploaded| OlderEnd {
+        generation,
+        count: 3,
+        key: key(),
+        certificate: certificate(),
+        fingerprint: Digest::of(b"older"),
+        uploaded,
+    };
+    let key = KeyId::derive(&commit(), 1);
+    GenerationEnd { generation: 3, key, older: vec![older(1, true), older(2, false)], ..end() }
 }
 
 /// One event of every kind, with every field that can be absent present in one of them, and every shape of an enum.
@@ -118,6 +134,52 @@ fn examples() -> Vec<(&'static str, Event)> {
         addresses: Addresses::default(),
         carried_crl: Some(CarriedCrl { number: Some(41), entries: vec![carried, plainly] }),
         ..enabled.clone()
+    };
+    let warned = || (vec!["key-usage-absent".to_owned()], vec!["weak-self-signature".to_owned()]);
+    let ((accepted, codes), (also, others)) = (warned(), warned());
+    let answered =
+        CaEnabled { mode: EnableMode::Requested { accepted, warned: codes }, carried_crl: None, ..enabled.clone() };
+    let external = CaEnabled {
+        mode: EnableMode::External { accepted: also, warned: others },
+        carried_crl: None,
+        ..enabled.clone()
+    };
+    let link = |kind| LinkCertificate { kind, certificate: der.clone(), id, not_before: NOW, not_after: later(3650) };
+    let renewed = CaRenewed {
+        ca: ca(0),
+        generation: 2,
+        certificate: der.clone(),
+        id,
+        subject_hash,
+        key: key(),
+        new_key: true,
+        spki: Digest::of(b"spki"),
+        algorithm: Some(Algorithm::EcdsaP256),
+        not_before: NOW,
+        not_after: later(3650),
+        links: vec![link(LinkKind::OldWithNew), link(LinkKind::NewWithOld)],
+    };
+    let same_key = CaRenewed { new_key: false, algorithm: None, links: Vec::new(), ..renewed.clone() };
+    let requested = CaRequested {
+        ca: ca(1),
+        request: der.clone(),
+        subject_hash,
+        name_hash: "0123456789".parse().unwrap(),
+        key: key(),
+        spki: Digest::of(b"spki"),
+        algorithm: Algorithm::EcdsaP384,
+        addresses: addresses.clone(),
+    };
+    let cross_signed = CaCrossSigned {
+        ca: ca(0),
+        generation: 1,
+        by: ca(2),
+        by_generation: 2,
+        certificate: der.clone(),
+        id,
+        spki: Digest::of(b"spki"),
+        not_before: NOW,
+        not_after: later(365),
     };
     let issued = CertificateIssued {
         id,
@@ -225,13 +287,25 @@ fn examples() -> Vec<(&'static str, Event)> {
         ("", QuotaForfeited { ca: ca(0), lots: units() }.into()),
         ("", enabled.into()),
         ("uploaded", uploaded.into()),
+        ("requested", answered.into()),
+        ("external", external.into()),
+        ("", renewed.into()),
+        ("same-key", same_key.into()),
+        ("", CaKeyRetired { ca: ca(0), generations: vec![1, 2], key: key() }.into()),
+        ("", requested.into()),
+        ("", CaRequestAbandoned { ca: ca(1), key: key() }.into()),
+        ("", cross_signed.into()),
         ("", CaConfigured { ca: ca(1), addresses }.into()),
         ("", CaDisabled { ca: ca(1) }.into()),
         ("", CaReenabled { ca: ca(1) }.into()),
         ("", CaReset { end: end() }.into()),
+        ("several", CaReset { end: several() }.into()),
+        ("external", CaReset { end: GenerationEnd { external: true, last_crl: false, root: true, ..end() } }.into()),
+        ("several", CaRevoked { end: several() }.into()),
         ("", CaRevoked { end: GenerationEnd { root: true, uploaded: false, last_crl: false, ..end() } }.into()),
-        ("", CaRemoved { ca: ca(1), key: Some(key()) }.into()),
-        ("keyless", CaRemoved { ca: ca(1), key: None }.into()),
+        ("", CaRemoved { ca: ca(1), key: Some(key()), older_keys: Vec::new() }.into()),
+        ("several", CaRemoved { ca: ca(1), key: Some(key()), older_keys: vec![KeyId::derive(&commit(), 1)] }.into()),
+        ("keyless", CaRemoved { ca: ca(1), key: None, older_keys: Vec::new() }.into()),
         ("", published.into()),
         ("last", last.into()),
         ("", KeyDestroyed { key: key(), owner: KeyOwner::Ca(ca(1)) }.into()),

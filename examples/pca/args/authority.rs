@@ -108,7 +108,9 @@ A root is enabled first, then its intermediates.
 Examples:
   pca enable ROOT --cn 'Example Corp Root CA' --o 'Example Corp' --c US
   pca enable INTERMEDIATE --cn 'Example Corp OA' --algorithm ecdsa-p384 --clamp
-  pca enable ROOT --upload-certificate root.pem --upload-key root.key"
+  pca enable ROOT --upload-certificate root.pem --upload-key root.key
+  pca enable INTERMEDIATE --request-csr oa.csr --cn 'Example Corp OA'
+  pca enable INTERMEDIATE --certificate oa.pem"
 )]
 pub struct EnableArgs {
     /// The CA, not enabled yet or reset since
@@ -138,9 +140,11 @@ pub struct EnableArgs {
     pub addresses: AddressArgs,
     #[command(flatten)]
     pub upload: UploadArgs,
-    #[arg(long, value_name = "FILE", hide = true)]
+    /// Make the key here, and write a signing request for an issuer elsewhere
+    #[arg(long, help_heading = "An issuer elsewhere", value_name = "FILE", conflicts_with_all = ["certificate", "upload_certificate", "years", "days", "clamp", "path_len"])]
     pub request_csr: Option<PathBuf>,
-    #[arg(long, value_name = "FILE", hide = true)]
+    /// The certificate that was made elsewhere: for that request, or of a root whose key is kept elsewhere
+    #[arg(long, help_heading = "An issuer elsewhere", value_name = "FILE", group = "brought", conflicts_with = "upload_certificate", conflicts_with_all = MADE_HERE)]
     pub certificate: Option<PathBuf>,
 }
 
@@ -151,7 +155,7 @@ const MADE_HERE: [&str; 11] = ["cn", "o", "ou", "c", "st", "l", "algorithm", "ye
 #[command(next_help_heading = "Upload instead of making a certificate here")]
 pub struct UploadArgs {
     /// The CA certificate, PEM or DER
-    #[arg(long, value_name = "FILE", requires = "upload_key", conflicts_with_all = MADE_HERE)]
+    #[arg(long, value_name = "FILE", group = "brought", requires = "upload_key", conflicts_with_all = MADE_HERE)]
     pub upload_certificate: Option<PathBuf>,
     /// Its private key: PKCS#8 (also encrypted), PKCS#1 or SEC 1; PEM or DER
     #[arg(long, value_name = "FILE", requires = "upload_certificate", conflicts_with_all = MADE_HERE)]
@@ -163,7 +167,7 @@ pub struct UploadArgs {
     #[arg(long, value_name = "FILE", requires = "upload_certificate")]
     pub upload_crl: Option<PathBuf>,
     /// Accept a warning by its code (a refusal names it)
-    #[arg(long, value_name = "CODE", requires = "upload_certificate")]
+    #[arg(long, value_name = "CODE", requires = "brought")]
     pub accept: Vec<String>,
 }
 

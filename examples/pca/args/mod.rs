@@ -8,6 +8,7 @@ mod later;
 mod offer;
 mod order;
 mod question;
+mod renewal;
 mod transfer;
 mod value;
 
@@ -17,6 +18,7 @@ pub use issue::{BulkArgs, DownloadArgs, IssueArgs, ProfileArgs, RequestArgs, Rev
 pub use later::LaterArgs;
 pub use order::{AssignArgs, Buy, BuyArgs, ExtendArgs, RefundArgs};
 pub use question::{DueArgs, ListArgs, ListKind, LogArgs, ShowArgs, VerifyArgs};
+pub use renewal::{CrossSignArgs, RenewArgs, RenewCaArgs};
 pub use transfer::{BackupArgs, ExportArgs, ImportArgs};
 pub use value::{AlgorithmWord, AsOf, FamilyWord, LabelWord, Number, Paid, Span, TermWord, Time};
 
@@ -108,7 +110,7 @@ Example:
     },
     /// Buy a root (with an intermediate), an intermediate, or quota
     Buy(BuyArgs),
-    /// Give a CA its certificate: made here, or uploaded with its key
+    /// Give a CA its certificate: made here, uploaded with its key, or made elsewhere
     Enable(Box<EnableArgs>),
     /// Assign quota of the root's pool to an intermediate; cannot be undone
     #[command(after_help = "Example:\n  pca assign ca_k3fj5s7wq2m4xyzt 5")]
@@ -147,6 +149,8 @@ Example:
         #[arg(value_name = "CERT")]
         certificate: String,
     },
+    /// Renew a certificate: the same subject and names, with a new key or the same one
+    Renew(RenewArgs),
     /// Sign the CRL of a CA and write it as DER
     #[command(after_help = "\
 Example:
@@ -184,6 +188,10 @@ Example:
     /// Let a disabled CA issue again
     #[command(after_help = "Example:\n  pca reenable ca_k3fj5s7wq2m4xyzt")]
     Reenable(CaArgs),
+    /// Renew the certificate of a CA, with the same key or a new one
+    RenewCa(RenewCaArgs),
+    /// Have a root certified by another root
+    CrossSign(CrossSignArgs),
     /// Request the refund of an order, or tell how it ended
     Refund(RefundArgs),
     /// Take a CA or a certificate off the list; the log keeps it
@@ -226,18 +234,9 @@ Example:
         /// The shell
         shell: clap_complete::Shell,
     },
-    /// Renew a certificate; not yet supported
-    #[command(hide = true)]
-    Renew(LaterArgs),
     /// Answer an OCSP request; not yet supported
     #[command(hide = true)]
     Ocsp(LaterArgs),
-    /// Renew the certificate of a CA; not yet supported
-    #[command(hide = true)]
-    RenewCa(LaterArgs),
-    /// Cross-sign a CA; not yet supported
-    #[command(hide = true)]
-    CrossSign(LaterArgs),
     /// List what should be done by when; the exit code is 1 if something is overdue
     Due(DueArgs),
     /// Check a chain of certificates as a relying party does

@@ -24,6 +24,7 @@ mod output;
 mod packages;
 mod questions;
 mod refusals;
+mod renewal;
 mod servers;
 mod tampering;
 mod transfer;

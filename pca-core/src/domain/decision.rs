@@ -170,6 +170,16 @@ pub struct ToSign {
     /// Whether it is a certificate for a holder, and not for a CA, nor a CRL.
     pub end_entity: bool,
     event: Option<usize>,
+    /// Which of the event's signatures it is.
+    part: usize,
+}
+
+/// Something to be signed for an event that waits for several signatures.
+#[derive(Clone, Debug)]
+pub(crate) struct Part {
+    pub(crate) key: KeyId,
+    pub(crate) public_key: PublicKey,
+    pub(crate) tbs: Vec<u8>,
 }
 
 impl Plan {
@@ -187,7 +197,8 @@ impl Plan {
     }
 
     /// Adds an event that is complete once `tbs` is signed: the certificate of [`Event::CertificateIssued`] or
-    /// [`Event::CaEnabled`], or the signature of a last CRL in [`Event::CrlPublished`].
+    /// [`Event::CaEnabled`] or [`Event::CaCrossSigned`], the signing request of [`Event::CaRequested`], or the signature of
+    /// a last CRL in [`Event::CrlPublished`].
     #[must_use]
     pub fn and_signed(
         mut self,
@@ -200,8 +211,27 @@ impl Plan {
         let end_entity = matches!(event, Event::CertificateIssued(_));
         let algorithm = public_key.signature_algorithm();
         let tbs = tbs.into();
-        self.to_sign.push(ToSign { key, public_key, algorithm, tbs, end_entity, event: Some(self.events.len()) });
+        let event_at = Some(self.events.len());
+        self.to_sign.push(ToSign { key, public_key, algorithm, tbs, end_entity, event: event_at, part: 0 });
         self.events.push(event);
+        self
+    }
+
+    /// Adds an event that is complete once each part is signed: the certificate of [`Event::CaRenewed`] and then its
+    /// links, in order.
+    #[must_use]
+    pub(crate) fn and_signed_parts(mut self, event: impl Into<Event>, parts: Vec<Part>) -> Self {
+        let at = self.events.len();
+        self.to_sign.extend(parts.into_iter().enumerate().map(|(part, Part { key, public_key, tbs })| ToSign {
+            key,
+            algorithm: public_key.signature_algorithm(),
+            public_key,
+            tbs: tbs.into(),
+            end_entity: false,
+            event: Some(at),
+            part,
+        }));
+        self.events.push(event.into());
         self
     }
 
@@ -232,7 +262,15 @@ impl Plan {
 
     fn and_resigned(mut self, key: KeyId, public_key: PublicKey, tbs: impl Into<Arc<[u8]>>) -> Self {
         let algorithm = public_key.signature_algorithm();
-        self.to_sign.push(ToSign { key, public_key, algorithm, tbs: tbs.into(), end_entity: false, event: None });
+        self.to_sign.push(ToSign {
+            key,
+            public_key,
+            algorithm,
+            tbs: tbs.into(),
+            end_entity: false,
+            event: None,
+            part: 0,
+        });
         self
     }
 
@@ -290,6 +328,20 @@ impl Plan {
                 }
                 Some(Event::CaEnabled(enabled)) => {
                     enabled.certificate = x509::assemble(&to_sign.tbs, to_sign.algorithm, signature).into();
+                }
+                Some(Event::CaRenewed(renewed)) => {
+                    let made = x509::assemble(&to_sign.tbs, to_sign.algorithm, signature);
+                    match to_sign.part.checked_sub(1).map(|link| renewed.links.get_mut(link)) {
+                        None => renewed.certificate = made.into(),
+                        Some(Some(link)) => link.certificate = made.into(),
+                        Some(None) => {}
+                    }
+                }
+                Some(Event::CaCrossSigned(signed)) => {
+                    signed.certificate = x509::assemble(&to_sign.tbs, to_sign.algorithm, signature).into();
+                }
+                Some(Event::CaRequested(requested)) => {
+                    requested.request = x509::assemble(&to_sign.tbs, to_sign.algorithm, signature).into();
                 }
                 Some(Event::CrlPublished(published)) if published.last.is_some() => {
                     published.last = Some(Der::from(signature.as_slice()));

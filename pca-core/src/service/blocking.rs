@@ -8,7 +8,7 @@ use futures_util::StreamExt as _;
 
 use crate::delivery::Delivery;
 use crate::domain::ca::{ResetCa, RevokeCa};
-use crate::domain::certificate::{IssueAtomically, IssueCertificate, Issued};
+use crate::domain::certificate::{IssueAtomically, IssueCertificate, Issued, RenewCertificate};
 use crate::domain::{CaId, Command, Desk, Halt};
 use crate::log::{Position, Recorded, Timestamp};
 use crate::projection::Projection;
@@ -91,6 +91,14 @@ impl Pca {
     /// As there.
     pub fn issue(&self, request: IssueCertificate, call: &Call) -> Result<Done<Issued>, Error> {
         pollster::block_on(self.pca.issue(request, call))
+    }
+
+    /// As [`super::Pca::renew`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn renew(&self, request: RenewCertificate, call: &Call) -> Result<Done<Issued>, Error> {
+        pollster::block_on(self.pca.renew(request, call))
     }
 
     /// As [`super::Pca::issue_many`], as an iterator.

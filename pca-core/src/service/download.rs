@@ -2,14 +2,16 @@
 
 use secrecy::SecretString;
 
-use crate::delivery::{self, Bundle, DeliveredKey, Delivery, DeliveryError, Format, Kind, Options, Salts};
+use crate::delivery::{
+    self, Bundle, DeliveredFile, DeliveredKey, Delivery, DeliveryError, Format, Kind, Options, Salts,
+};
 use crate::domain::ca::{Ca, Generation};
 use crate::domain::certificate::DeliverKey;
 use crate::domain::event::Der;
 use crate::domain::key::ConfirmKeyDestroyed;
 use crate::domain::{BrokenRule, CaId, Command as _, Desk, Halt, Objections, Rule, Scope};
 use crate::keys::KeyId;
-use crate::x509::{CertificateId, Profile};
+use crate::x509::{CertificateId, Profile, to_pem};
 
 use super::session::inconsistent;
 use super::{Call, Error, Pca, Preview};
@@ -112,6 +114,8 @@ struct Chain {
     intermediates: Vec<Der>,
     root: Option<Der>,
     key: Option<KeyId>,
+    /// Other certificates of a CA that are in use, by the name of their file without its end (rule C11).
+    beside: Vec<(String, Der)>,
 }
 
 impl Pca {
@@ -136,7 +140,8 @@ impl Pca {
         let mut random = [0; Salts::OCTETS];
         self.inner.entropy.fill(&mut random)?;
         let salts = Salts::from_random(random);
-        let delivery = delivery::deliver(&bundle, download.format, &download.options, salts).map_err(refused)?;
+        let mut delivery = delivery::deliver(&bundle, download.format, &download.options, salts).map_err(refused)?;
+        delivery.files.extend(chain.files_beside(download.format));
         if delivery.key != DeliveredKey::None {
             let Downloaded::Certificate(id) = &download.subject else {
                 return Err(inconsistent("a CA's key was about to be handed out"));
@@ -211,6 +216,19 @@ fn refused(error: DeliveryError) -> Error {
 }
 
 impl Chain {
+    /// As PEM or DER, each certificate a file of its own; other formats have no place for them.
+    fn files_beside(&self, format: Format) -> Vec<DeliveredFile> {
+        let file = |(stem, certificate): &(String, Der)| {
+            let (end, contents) = match format {
+                Format::Pem => ("pem", to_pem("CERTIFICATE", certificate.as_bytes()).into_bytes()),
+                Format::Der => ("der", certificate.as_bytes().to_vec()),
+                _ => return None,
+            };
+            Some(DeliveredFile { path: format!("{stem}.{end}"), contents: contents.into(), secret: false })
+        };
+        self.beside.iter().filter_map(file).collect()
+    }
+
     fn bundle(&self, key: Option<crate::keys::PrivateKey>) -> Result<Bundle, DeliveryError> {
         let mut bundle = Bundle::new(&self.id, self.kind, self.certificate.as_bytes())?
             .with_intermediates(self.intermediates.iter().map(Der::as_bytes))?;
@@ -249,6 +267,7 @@ fn certificate_chain(desk: &Desk<'_>, id: &CertificateId) -> Result<Chain, Halt>
         intermediates: issuer.map(|issuer| issuer.certificate.clone()).into_iter().collect(),
         root,
         key: certificate.kept_key().cloned(),
+        beside: Vec::new(),
     })
 }
 
@@ -257,7 +276,7 @@ fn ca_chain(desk: &Desk<'_>, id: &CaId) -> Result<Chain, Halt> {
     if ca.bought().is_none() {
         return Err(Halt::Refused(BrokenRule::new(A1, "unknown-ca", format!("{id} is no CA of this log")).into()));
     }
-    let Some(generation) = ca.generation().or(ca.ended().last().map(|ended| &ended.generation)) else {
+    let Some(generation) = ca.every_generation().next() else {
         let message = format!("{id} has no certificate yet; enable it first");
         return Err(Halt::Refused(BrokenRule::new(A1, "no-certificate", message).into()));
     };
@@ -271,13 +290,30 @@ fn ca_chain(desk: &Desk<'_>, id: &CaId) -> Result<Chain, Halt> {
         intermediates: Vec::new(),
         root,
         key: None,
+        beside: beside(id, ca, generation),
     })
 }
 
+/// What relying parties may need besides a CA's newest certificate: older ones that still serve, link certificates, and
+/// what other roots signed of it.
+fn beside(id: &CaId, ca: &Ca, newest: &Generation) -> Vec<(String, Der)> {
+    let mut beside = Vec::new();
+    for generation in ca.living_generations() {
+        let number = generation.number;
+        if number != newest.number {
+            beside.push((format!("older/{id}-{number}"), generation.certificate.clone()));
+        }
+        let links = generation.links.iter();
+        beside
+            .extend(links.map(|link| (format!("links/{id}-{number}-{}", link.kind.name()), link.certificate.clone())));
+    }
+    let certified = ca.cross_certificates().iter().filter(|cross| cross.ca == *id);
+    beside.extend(certified.map(|cross| (format!("cross/{}", cross.id), cross.certificate.clone())));
+    beside
+}
+
 fn generation(ca: &Ca, number: u32) -> Option<&Generation> {
-    ca.generation()
-        .filter(|generation| generation.number == number)
-        .or_else(|| ca.end_of(number).map(|ended| &ended.generation))
+    ca.numbered(number)
 }
 
 /// The root's certificate that an intermediate's generation was issued under: of all generations of the root, the one
@@ -285,9 +321,9 @@ fn generation(ca: &Ca, number: u32) -> Option<&Generation> {
 fn issuing_root(desk: &Desk<'_>, ca: &Ca, issued: Option<&Generation>) -> Result<Option<Der>, Halt> {
     let (Some(root), Some(issued)) = (ca.root(), issued) else { return Ok(None) };
     let root = desk.ca(root)?;
-    let generations = root.generation().into_iter().chain(root.ended().iter().rev().map(|ended| &ended.generation));
     let fits = |generation: &&Generation| {
-        generation.subject_hash == issued.id.issuer() && generation.enabled_at <= issued.enabled_at
+        let issued_it = issued.parsed.as_deref().is_some_and(|parsed| generation.may_have_issued(parsed));
+        issued_it && generation.position <= issued.position
     };
-    Ok(generations.into_iter().find(fits).map(|generation| generation.certificate.clone()))
+    Ok(root.every_generation().find(fits).map(|generation| generation.certificate.clone()))
 }

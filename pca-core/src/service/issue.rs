@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, PoisonError};
 
-use crate::domain::certificate::{IssueCertificate, Issued};
+use crate::domain::certificate::{IssueCertificate, Issued, decide_renewal};
 use crate::domain::event::Event;
 use crate::domain::{Command, Context, Desk, Halt, Need, Plan, Refusal, State, stream};
 use crate::keys::{KeyId, KeyRequest};
@@ -46,14 +46,14 @@ impl Pca {
 
     /// Prepares and hands to the lane, until it is done or refused. A signature that the key store fails is asked for once
     /// more, unless it was `retried`.
-    async fn pass(
+    pub(super) async fn pass(
         &self,
         lane: &Lane,
         mut entry: Box<Entry>,
         call: &Call,
         mut retried: bool,
     ) -> Result<Done<Issued>, Error> {
-        let identity = entry.identity;
+        let (identity, command) = (entry.identity, entry.command());
         for _ in 0..ATTEMPTS {
             while let Prepared::Key(request, ordinal) = self.prepare(lane, &mut entry).await? {
                 let made = self.inner.keys.generate(core::slice::from_ref(&request)).await.into_iter().next();
@@ -73,7 +73,7 @@ impl Pca {
                 }
             };
         }
-        Err(Error::Contended { command: IssueCertificate::NAME, attempts: ATTEMPTS })
+        Err(Error::Contended { command, attempts: ATTEMPTS })
     }
 
     /// Goes on with a request that came back from the lane.
@@ -141,7 +141,7 @@ impl Pca {
         self.inner.authorizer.authorize(&call.actor, name, request.about()).map_err(Refusal::from)?;
         let identity = Identity::new(chosen, call.digest(name, &request.canonical()), random);
         if let Some(receipt) = self.landed(&identity).await? {
-            return Ok(Entered::Repeated(Box::new(answer(self.repeat(receipt).await?)?)));
+            return Ok(Entered::Repeated(Box::new(answered(self.repeat(receipt).await?)?)));
         }
         let drawn = match drawn {
             Some(drawn) => drawn,
@@ -235,7 +235,7 @@ impl Pca {
             world.apply(slice)?;
         }
         let desk = Desk::new(world.desk_beside(&entry.beside), &entry.evidence);
-        Ok(matches!(entry.request.decide(&desk, &entry.context), Err(Halt::Refused(_))))
+        Ok(matches!(entry.decide(&desk), Err(Halt::Refused(_))))
     }
 
     /// Makes ready again what came back from the lane.
@@ -256,7 +256,7 @@ impl Pca {
         }
         let stale = matches!(why, Again::Stale(_)) || self.inner.is_stale(&entry.context, &lane.view()).await?;
         if stale {
-            let (context, metadata) = self.draw(IssueCertificate::NAME, false, &entry.identity, call).await?;
+            let (context, metadata) = self.draw(entry.command(), false, &entry.identity, call).await?;
             entry.context.time = context.time;
             entry.metadata = Arc::new(metadata);
         }
@@ -278,8 +278,25 @@ impl Pca {
             Reply::Landed { entry, events, receipt } => {
                 self.inner.save_due().await;
                 self.record(|| {
-                    let Entry { request, context, evidence, .. } = &*entry;
-                    DecisionRecord::of(request, context, evidence, &entry.signatures(), &events, receipt)
+                    let Entry { request, renews, context, evidence, .. } = &*entry;
+                    let signatures = entry.signatures();
+                    match renews {
+                        None => DecisionRecord::of(request, context, evidence, &signatures, &events, receipt),
+                        Some(of) => {
+                            let (of, request) = (*of, request.clone());
+                            let decide =
+                                move |desk: &Desk<'_>, context: &Context| decide_renewal(of, &request, desk, context);
+                            DecisionRecord::decided(
+                                entry.command(),
+                                decide,
+                                context,
+                                evidence,
+                                &signatures,
+                                &events,
+                                receipt,
+                            )
+                        }
+                    }
                 });
                 let issued = events.into_iter().find_map(|event| match event {
                     Event::CertificateIssued(issued) => Some(Issued::from(issued)),
@@ -288,10 +305,12 @@ impl Pca {
                 let answer = issued.ok_or_else(unanswered)?;
                 Ok(Concluded::Done(Box::new(Done { answer, receipt, repeated: false })))
             }
-            Reply::Repeated(receipt) => answer(self.repeat(receipt).await?).map(|done| Concluded::Done(Box::new(done))),
+            Reply::Repeated(receipt) => {
+                answered(self.repeat(receipt).await?).map(|done| Concluded::Done(Box::new(done)))
+            }
             Reply::Again { entry, why } => Ok(Concluded::Again(entry, why)),
             Reply::Refused(refusal) => match self.landed(identity).await? {
-                Some(receipt) => answer(self.repeat(receipt).await?).map(|done| Concluded::Done(Box::new(done))),
+                Some(receipt) => answered(self.repeat(receipt).await?).map(|done| Concluded::Done(Box::new(done))),
                 None => Err(refusal.into()),
             },
             Reply::Failed(Error::Store(error @ StoreError::IdReused { .. })) => Err(reused(error)),
@@ -349,14 +368,14 @@ pub(super) enum Concluded {
 fn decide(lane: &Lane, entry: &Entry) -> Result<Plan, Halt> {
     let view = lane.view();
     let desk = Desk::new(view.desk_beside(&entry.beside), &entry.evidence);
-    entry.request.decide(&desk, &entry.context)
+    entry.decide(&desk)
 }
 
 fn unanswered() -> Error {
     inconsistent("the events do not answer the command")
 }
 
-fn answer(carried: Carried) -> Result<Done<Issued>, Error> {
+pub(super) fn answered(carried: Carried) -> Result<Done<Issued>, Error> {
     let Carried { events, receipt, repeated, .. } = carried;
     let answer = IssueCertificate::answer(&events).ok_or_else(unanswered)?;
     let receipt = receipt.ok_or_else(|| inconsistent("issuing left no receipt"))?;

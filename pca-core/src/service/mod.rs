@@ -18,6 +18,7 @@ mod preview;
 mod process;
 mod questions;
 mod recorder;
+mod renew;
 mod revocation;
 mod roll;
 mod session;

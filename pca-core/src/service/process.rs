@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use crate::domain::ca::{EndedGeneration, EndingAnswer, ResetCa, RevokeCa, Step, unfinished};
+use crate::domain::ca::{EndedGeneration, EndingAnswer, ResetCa, RetireKey, RevokeCa, Step, outlived, unfinished};
 use crate::domain::certificate::key_end_due;
 use crate::domain::crl::PublishLastCrl;
 use crate::domain::event::{CertificateRemoved, Event, KeyDelivered, KeyDestroyed, KeyOwner};
 use crate::domain::key::{AbandonKey, ConfirmKeyDestroyed, KeyState};
-use crate::domain::{CaId, Command, Scope};
+use crate::domain::{CaId, Command, Desk, Scope};
 use crate::keys::KeyId;
 use crate::log::{CommitId, EventData as _, Payload as _, Position, Timestamp};
 
@@ -51,7 +51,8 @@ impl Pca {
         self.end(command, call).await
     }
 
-    /// Finishes what a crash interrupted: last CRLs, destruction of keys, and its confirmation.
+    /// Finishes what a crash interrupted: last CRLs, destruction of keys, and its confirmation; and ends keys of CAs that
+    /// were renewed with another one, once their last certificate has expired (rule C11).
     ///
     /// # Errors
     /// Trouble of the event store; trouble of a step is told in [`Finished::outcome`].
@@ -195,7 +196,12 @@ impl Pca {
     async fn finish(&self, ca: &CaId, first: CommitId, call: &Call) -> Result<Vec<Finished>, Error> {
         let mut finished: Vec<Finished> = Vec::new();
         loop {
-            let steps = self.question(|desk, _| desk.ca(ca).map(unfinished)).await?;
+            let clock = call.now.unwrap_or_else(|| self.now());
+            let left = |desk: &Desk<'_>, now| {
+                let ca = desk.ca(ca)?;
+                Ok(unfinished(ca).into_iter().chain(outlived(ca, now)).collect::<Vec<_>>())
+            };
+            let steps = self.question_at(clock, left).await?;
             // A step that destroys a key leaves no trace in the log: the one behind it does.
             let step = steps.into_iter().find(|step| !finished.iter().any(|done| done.step == *step));
             let Some(step) = step else { return Ok(finished) };
@@ -213,6 +219,9 @@ impl Pca {
             Step::PublishLastCrl { ca, generation } => {
                 let command = PublishLastCrl { ca: ca.clone(), generation: *generation };
                 self.execute(command, call).await.map(drop)
+            }
+            Step::RetireKey { ca, key } => {
+                self.execute(RetireKey { ca: ca.clone(), key: key.clone() }, call).await.map(drop)
             }
             Step::DestroyKey { key } => self.destroy_key(key, call).await,
             Step::ConfirmKeyDestroyed { key } => {
@@ -327,6 +336,7 @@ pub enum Swept {
 fn step_commit(first: CommitId, ca: &CaId, step: &Step) -> CommitId {
     let label = match step {
         Step::PublishLastCrl { generation, .. } => format!("{ca}/last-crl/{generation}"),
+        Step::RetireKey { key, .. } => format!("{ca}/retire/{key}"),
         Step::DestroyKey { key } => format!("{ca}/destroy/{key}"),
         Step::ConfirmKeyDestroyed { key } => format!("{ca}/confirm/{key}"),
     };

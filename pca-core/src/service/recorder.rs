@@ -38,14 +38,27 @@ impl DecisionRecord {
         receipt: Receipt,
     ) -> Self {
         let command = command.clone();
+        let decide = move |desk: &Desk<'_>, context: &Context| command.decide(desk, context);
+        Self::decided(C::NAME, decide, context, evidence, signatures, events, receipt)
+    }
+
+    pub(super) fn decided(
+        command: &'static str,
+        decide: impl Fn(&Desk<'_>, &Context) -> Result<Plan, Halt> + Send + Sync + 'static,
+        context: &Context,
+        evidence: &Evidence,
+        signatures: &[Signature],
+        events: &[Event],
+        receipt: Receipt,
+    ) -> Self {
         Self {
-            command: C::NAME,
+            command,
             context: context.clone(),
             evidence: evidence.clone(),
             signatures: signatures.to_vec(),
             events: events.to_vec(),
             receipt,
-            decide: Arc::new(move |desk, context| command.decide(desk, context)),
+            decide: Arc::new(decide),
         }
     }
 

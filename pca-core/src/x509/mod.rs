@@ -6,6 +6,7 @@
 //! | say how long | [`Validity::for_years`], [`Validity::for_days`]; [`fit_validity`] to the issuers' (C5) |
 //! | draw a serial number | [`SerialNumber::from_random`] (I5); [`CertificateId`] ↔ stream |
 //! | write a CA certificate | [`CaCertificate::root_tbs`], [`CaCertificate::intermediate_tbs`], then [`assemble`] |
+//! | renew, link or cross-certify a CA | [`Successor::tbs`], then [`assemble`] (C11) |
 //! | write end-entity certificates | [`LeafTemplate::new`] once an issuer and profile, [`LeafTemplate::tbs`] each, then [`assemble`] |
 //! | read a certificate | [`ParsedCertificate::from_der`], [`ParsedCertificate::as_issuer`] |
 //! | take a signing request | [`VerifiedCsr::verify`] (I3); write one with [`csr_tbs`], [`ca_csr_tbs`] |
@@ -68,6 +69,7 @@ mod san;
 mod serial;
 mod signature;
 mod subject;
+mod successor;
 mod upload;
 mod urls;
 mod usage;
@@ -96,7 +98,11 @@ pub use san::{GeneralName, MAX_NAMES, NameError, NameKind, common_name_is_dns, d
 pub use serial::{CertificateId, CertificateIdError, SerialNumber, SerialNumberError};
 pub use signature::{SignatureAlgorithmError, WeakHash};
 pub use subject::{CommonName, SubjectField, SubjectFields, SubjectViolation};
-pub use upload::{CheckedUpload, Expectation, Role, UploadError, certificate_findings, check_upload, judge};
+pub use successor::Successor;
+pub use upload::{
+    CheckedCertificate, CheckedUpload, Expectation, Role, UploadError, certificate_findings, check_certificate,
+    check_upload, judge,
+};
 pub use urls::{AuthorityUrls, HttpUrl, HttpUrlError};
 pub use usage::KeyUsage;
 pub use validity::{Validity, ValidityError, plus_days, plus_months, plus_years};

@@ -86,6 +86,48 @@ impl CheckedUpload {
     }
 }
 
+/// Reads a CA certificate (PEM or DER) that was made elsewhere for a key that is not brought along (rule C2).
+///
+/// # Errors
+/// [`UploadError`] with the reason why it cannot be read.
+pub fn check_certificate(certificate: &[u8]) -> Result<CheckedCertificate, UploadError> {
+    match ParsedCertificate::from_pem_or_der(certificate) {
+        Ok(certificate) => {
+            // Verified here, once: decisions verify nothing.
+            let legacy = certificate.legacy_self_signature();
+            Ok(CheckedCertificate { certificate, legacy })
+        }
+        Err(error) => Err(UploadError { findings: vec![UploadFinding::CertificateUnreadable(error)] }),
+    }
+}
+
+/// A certificate that could be read.
+#[derive(Clone, Debug)]
+pub struct CheckedCertificate {
+    certificate: ParsedCertificate,
+    /// Whether its own signature over SHA-1 is its own, where that can be verified.
+    legacy: Option<bool>,
+}
+
+impl CheckedCertificate {
+    /// The certificate.
+    #[must_use]
+    pub const fn certificate(&self) -> &ParsedCertificate {
+        &self.certificate
+    }
+
+    /// Everything that there is to say of it, for a decision that verifies nothing itself: whether the certificate's
+    /// signature is that of a key is told by the caller. It is asked at most once.
+    #[must_use]
+    pub fn findings_given(
+        &self,
+        expectation: &Expectation<'_>,
+        is_signed_by: impl Fn(&PublicKey) -> bool,
+    ) -> Vec<UploadFinding> {
+        certificate_findings_given(&self.certificate, expectation, self.legacy, &is_signed_by)
+    }
+}
+
 /// Everything that there is to say of a CA certificate alone, as one that an external issuer made (rule C2).
 #[must_use]
 pub fn certificate_findings(certificate: &ParsedCertificate, expectation: &Expectation<'_>) -> Vec<UploadFinding> {

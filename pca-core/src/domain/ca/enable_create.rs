@@ -14,6 +14,7 @@ use crate::x509::{
 };
 
 use super::enabling::{Above, C4, Candidate, EnabledCa, answer, check_path, claim, key_id, key_is_free, name_is_free};
+use super::external::abandon;
 use super::rules::{C5, urls};
 use super::rules::{public_key, unreadable};
 
@@ -65,6 +66,7 @@ impl Command for EnableByCreating {
         let policy = desk.policy()?;
         let now = context.time;
         let candidate = Candidate::look(desk, &self.ca, now, &mut objections)?;
+        candidate.root_signs_here(&self.ca, &mut objections);
         let algorithm = self.check_family(&candidate, &mut objections);
         let path_length = self.check_path_length(&candidate, &mut objections);
         let subject = self.check_subject(desk, &mut objections)?;
@@ -109,11 +111,12 @@ impl Command for EnableByCreating {
             addresses: self.addresses.clone(),
             carried_crl: None,
         };
+        let plan = abandon(desk, &self.ca, candidate.ca, Plan::new())?;
         Ok(match &candidate.root {
-            None => Plan::new().and_signed(enabled, key, own.clone(), certificate.root_tbs()),
+            None => plan.and_signed(enabled, key, own.clone(), certificate.root_tbs()),
             Some(root) => {
                 let (tbs, signer) = below(root, &certificate)?;
-                Plan::new().and_signed(enabled, root.generation.key.clone(), signer, tbs)
+                plan.and_signed(enabled, root.generation.key.clone(), signer, tbs)
             }
         })
     }

@@ -15,6 +15,7 @@ use crate::x509::{
 };
 
 use super::enabling::{Candidate, EnabledCa, answer, check_path, key_id, key_is_free, name_is_free, serial_is_free};
+use super::external::abandon;
 use super::rules::unreadable;
 use super::rules::{C3, urls};
 
@@ -140,7 +141,7 @@ impl Command for EnableByUpload {
         let (accepted, warned): (Vec<_>, Vec<_>) =
             tolerated.iter().partition(|finding| finding.severity() == Severity::Warning);
         let codes = |findings: Vec<&UploadFinding>| findings.iter().map(|finding| finding.code().to_owned()).collect();
-        Ok(Plan::new().and(CaEnabled {
+        Ok(abandon(desk, &self.ca, candidate.ca, Plan::new())?.and(CaEnabled {
             ca: self.ca.clone(),
             generation: candidate.ca.next_generation(),
             mode: EnableMode::Uploaded { accepted: codes(accepted), warned: codes(warned) },
@@ -286,7 +287,7 @@ fn is_signed_by(desk: &Desk<'_>, certificate: &ParsedCertificate, issuer: &Parse
     })
 }
 
-fn broken(finding: &UploadFinding) -> BrokenRule {
+pub(super) fn broken(finding: &UploadFinding) -> BrokenRule {
     let message = match finding.severity() {
         Severity::Warning => format!("{finding}; it can be accepted as `{}`", finding.code()),
         _ => finding.to_string(),

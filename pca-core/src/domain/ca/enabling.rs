@@ -1,7 +1,7 @@
 //! What both ways of enabling a CA have in common (rules C1, C2, C4, C5, K2, O5, R5).
 
 use crate::domain::decision::{Desk, Halt};
-use crate::domain::event::{Der, EnableMode, Event};
+use crate::domain::event::{Der, Event};
 use crate::domain::key::{KeyRole, KeyState};
 use crate::domain::policy::Policy;
 use crate::domain::refusal::{BrokenRule, Objections, Rule};
@@ -11,7 +11,7 @@ use crate::log::{CommitId, Timestamp};
 use crate::x509::{self, CertificateId, DistinguishedName, PathViolation, Planned, plus_days};
 
 use super::rules::unreadable;
-use super::rules::{C1, C5, I5, O5, known, thawed, within_term};
+use super::rules::{C1, C2, C5, I5, O5, known, thawed, within_term};
 use super::{Bought, Ca, CaState, Generation};
 
 pub(super) const C4: Rule = Rule::new("C4");
@@ -50,10 +50,7 @@ pub(super) fn answer(events: &[Event]) -> Option<EnabledCa> {
             algorithm: enabled.algorithm,
             not_before: enabled.not_before,
             not_after: enabled.not_after,
-            warnings: match &enabled.mode {
-                EnableMode::Uploaded { accepted, warned } => accepted.iter().chain(warned).cloned().collect(),
-                EnableMode::Created => Vec::new(),
-            },
+            warnings: enabled.mode.warnings(),
         }),
         _ => None,
     })
@@ -78,6 +75,16 @@ pub(super) struct Above<'w> {
 impl<'w> Candidate<'w> {
     /// Objects unless the CA is not enabled, not frozen, within its term, and its root enabled before it (rule C1).
     pub(super) fn look(desk: &Desk<'w>, id: &CaId, now: Timestamp, objections: &mut Objections) -> Result<Self, Halt> {
+        let alone = Self::alone(desk, id, now, objections)?;
+        let root = match alone.ca.root() {
+            Some(root) => above(desk, root, id, now, objections)?,
+            None => None,
+        };
+        Ok(Self { root, ..alone })
+    }
+
+    /// As [`look`](Self::look), whatever becomes of its root.
+    pub(super) fn alone(desk: &Desk<'w>, id: &CaId, now: Timestamp, objections: &mut Objections) -> Result<Self, Halt> {
         let ca = desk.ca(id)?;
         let Some(bought) = known(ca, id, objections) else { return Ok(Self { ca, bought: None, root: None }) };
         thawed(ca, id, objections);
@@ -89,11 +96,54 @@ impl<'w> Candidate<'w> {
                 format!("{id} is {}; only a CA that is not enabled can be enabled", ca.state().in_words()),
             )
         });
+        Ok(Self { ca, bought: Some(bought), root: None })
+    }
+
+    /// Objects if the root's key is kept elsewhere: nothing is signed with it here (rule C2).
+    pub(super) fn root_signs_here(&self, id: &CaId, objections: &mut Objections) {
+        let elsewhere = self.root.as_ref().filter(|root| root.generation.is_external());
+        objections.extend(elsewhere.map(|root| {
+            let message = format!(
+                "the key of {}, the root of {id}, is kept elsewhere: make a signing request for {id}, and bring the certificate back",
+                root.id
+            );
+            BrokenRule::new(C2, "root-key-elsewhere", message)
+        }));
+    }
+
+    /// A CA that is in use and shall get another certificate, with the newest that it has. Objects unless it is enabled,
+    /// within its term, with a key that is here, and its root likewise (rules C1, C11, O5).
+    pub(super) fn in_use(
+        desk: &Desk<'w>,
+        id: &CaId,
+        now: Timestamp,
+        rule: Rule,
+        key: KeyPlace,
+        objections: &mut Objections,
+    ) -> Result<(Self, Option<&'w Generation>), Halt> {
+        let ca = desk.ca(id)?;
+        let Some(bought) = known(ca, id, objections) else { return Ok((Self { ca, bought: None, root: None }, None)) };
+        thawed(ca, id, objections);
+        within_term(bought, id, now, objections);
+        let enabled = matches!(ca.state(), CaState::Enabled | CaState::RefundRequested);
+        objections.require(enabled, || {
+            let advice = if ca.state() == CaState::Disabled { "; re-enable it first" } else { "" };
+            let message = format!("{id} is {}; that takes an enabled CA{advice}", ca.state().in_words());
+            BrokenRule::new(rule, "not-enabled", message)
+        });
+        let generation = ca.generation().filter(|_| enabled);
+        let is_there = key == KeyPlace::Anywhere || !generation.is_some_and(Generation::is_external);
+        objections.require(is_there, || {
+            let message = format!("the key of {id} is kept elsewhere: nothing can be signed with it here");
+            BrokenRule::new(rule, "key-elsewhere", message)
+        });
         let root = match ca.root() {
             Some(root) => above(desk, root, id, now, objections)?,
             None => None,
         };
-        Ok(Self { ca, bought: Some(bought), root })
+        let candidate = Self { ca, bought: Some(bought), root };
+        candidate.root_signs_here(id, objections);
+        Ok((candidate, generation))
     }
 
     /// Until when a certificate of this CA may be valid at most: by its root, by the policy, by the service term.
@@ -121,6 +171,15 @@ impl<'w> Candidate<'w> {
         });
         longest.into_iter().chain(term).collect()
     }
+}
+
+/// Where the key of a CA must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum KeyPlace {
+    /// In the key store: something is to be signed with it.
+    Here,
+    /// Wherever: only its public half matters.
+    Anywhere,
 }
 
 /// The latest end of a validity, and what sets it (rule C5).

@@ -55,9 +55,9 @@ pub struct EndingAnswer {
     pub ended: Vec<EndedCa>,
     /// Units of quota that were forfeited (rule Q4).
     pub forfeited: u64,
-    /// What relying parties must remove, as a root cannot revoke itself (rule C7).
+    /// What relying parties must remove, as a root cannot revoke itself (rule C7): of every generation, newest first.
     pub trust_anchors: Vec<TrustAnchor>,
-    /// CAs that were uploaded: the uploader's own copy of the key survives (rule C7).
+    /// CAs that were uploaded, or whose key is kept elsewhere: that copy of the key survives (rule C7).
     pub surviving_keys: Vec<CaId>,
 }
 
@@ -66,13 +66,13 @@ pub struct EndingAnswer {
 pub struct EndedCa {
     /// The CA.
     pub ca: CaId,
-    /// Which of its generations ended.
+    /// Its newest generation; those before it ended with it.
     pub generation: u32,
     /// How many unexpired certificates ended with it that had not been revoked before.
     pub certificates: u64,
     /// Why.
     pub reason: RevocationReason,
-    /// The key that is destroyed next.
+    /// The newest generation's key, which is destroyed next with those of the generations before it.
     pub key: KeyId,
     /// Whether a last CRL is signed before.
     pub last_crl: bool,
@@ -202,15 +202,20 @@ pub(super) fn answer(ending: Ending, events: &[Event]) -> Option<EndingAnswer> {
         trust_anchors: ends
             .iter()
             .filter(|end| end.root)
-            .map(|end| TrustAnchor { ca: end.ca.clone(), certificate: end.certificate, fingerprint: end.fingerprint })
+            .flat_map(|end| end.each().into_iter().rev())
+            .map(|end| TrustAnchor { ca: end.ca, certificate: end.certificate, fingerprint: end.fingerprint })
             .collect(),
-        surviving_keys: ends.iter().filter(|end| end.uploaded).map(|end| end.ca.clone()).collect(),
+        surviving_keys: ends
+            .iter()
+            .filter(|end| end.external || end.each().iter().any(|end| end.uploaded))
+            .map(|end| end.ca.clone())
+            .collect(),
         ended: ends
             .into_iter()
             .map(|end| EndedCa {
                 ca: end.ca.clone(),
                 generation: end.generation,
-                certificates: end.count,
+                certificates: end.each().iter().map(|end| end.count).sum(),
                 reason: end.reason,
                 key: end.key.clone(),
                 last_crl: end.last_crl,

@@ -1,15 +1,20 @@
 //! Certificate authorities: roots and intermediates over all their generations.
 
 mod configure;
+mod cross_sign;
 mod disable;
 mod enable_create;
 mod enable_upload;
 mod enabling;
 mod ending;
+pub(crate) mod external;
+mod generation;
 mod preview;
 mod reenable;
 mod remove;
+mod renew;
 mod reset;
+mod retire;
 mod revoke;
 pub(crate) mod rules;
 mod survey;
@@ -18,26 +23,29 @@ pub(crate) mod testing;
 mod unfinished;
 
 pub use configure::{ConfigureCa, Configured};
+pub use cross_sign::{CrossSign, CrossSigned};
 pub use disable::{DisableCa, Disabled};
 pub use enable_create::{EnableByCreating, Lifetime};
 pub use enable_upload::{ACCEPTABLE, EnableByUpload, VerifiedCrl};
 pub use enabling::EnabledCa;
 pub use ending::{EndedCa, Ending, EndingAnswer, TrustAnchor};
+pub use external::{AbandonRequest, AbandonedRequest, EnableByCertificate, RequestCertificate, RequestedCertificate};
+pub use generation::{CrossCertificate, EndedGeneration, Generation, OlderGeneration};
 pub use preview::{Foreseen, ForeseenCa, Preview};
 pub use reenable::{ReenableCa, Reenabled};
 pub use remove::{RemoveCa, RemovedCa};
+pub use renew::{Link, RenewCa, RenewedCa};
 pub use reset::ResetCa;
+pub use retire::{RetireKey, RetiredKey};
 pub use revoke::RevokeCa;
-pub use unfinished::{Step, unfinished};
-
-use std::sync::Arc;
+pub use unfinished::{Step, outlived, unfinished};
 
 use crate::keys::{Family, KeyId};
-use crate::log::{Digest, Fold, Moment, Position, StreamId, Timestamp};
-use crate::x509::{CertificateId, LeafTemplate, NameHash, ParsedCertificate, Profile, RevocationReason};
+use crate::log::{Fold, Moment, StreamId, Timestamp};
+use crate::x509::{LeafTemplate, Profile};
 
 use super::certificate::Templates;
-use super::event::{Addresses, CrlPublished, Der, EnableMode, Event, GenerationEnd};
+use super::event::{Addresses, CaRequested, Event, GenerationEnd};
 use super::{CaId, OrderId};
 
 /// Where a CA stands (rules, *Certificate authorities*). That its certificate or its term has expired is a matter of
@@ -90,9 +98,13 @@ pub struct Ca {
     state: CaState,
     before_refund: CaState,
     generation: Option<Generation>,
+    older: Vec<OlderGeneration>,
     ended: Vec<EndedGeneration>,
     addresses: Addresses,
-    left_key: Option<KeyId>,
+    /// Keys that no generation has any more, and that are to be destroyed.
+    left_keys: Vec<KeyId>,
+    request: Option<CaRequested>,
+    cross_certificates: Vec<CrossCertificate>,
     templates: Templates,
 }
 
@@ -107,66 +119,6 @@ pub struct Bought {
     pub order: OrderId,
     /// When the service term ends (rule O5).
     pub term_ends: Timestamp,
-}
-
-/// A CA certificate with its key: what issues while the CA is enabled.
-#[derive(Clone, Debug)]
-pub struct Generation {
-    /// Counted from 1.
-    pub number: u32,
-    /// The certificate.
-    pub certificate: Der,
-    /// The certificate, read; absent only if it cannot be read, which nothing that was enabled can be.
-    pub parsed: Option<Arc<ParsedCertificate>>,
-    /// Its id.
-    pub id: CertificateId,
-    /// The hash of its subject name.
-    pub subject_hash: NameHash,
-    /// Its key.
-    pub key: KeyId,
-    /// SHA-256 of its SubjectPublicKeyInfo.
-    pub spki: Digest,
-    /// First second of validity.
-    pub not_before: Timestamp,
-    /// Last second of validity.
-    pub not_after: Timestamp,
-    /// When it was enabled.
-    pub enabled_at: Timestamp,
-    /// How it got the certificate (rule C2).
-    pub mode: EnableMode,
-}
-
-impl Generation {
-    /// Whether the caller brought key and certificate: their own copy of the key outlives ours (rule C7).
-    #[must_use]
-    pub fn is_uploaded(&self) -> bool {
-        matches!(self.mode, EnableMode::Uploaded { .. })
-    }
-
-    /// Whether its last second of validity has passed.
-    #[must_use]
-    pub fn has_expired(&self, now: Timestamp) -> bool {
-        now.floor_to_second() > self.not_after
-    }
-}
-
-/// A generation that was reset or revoked, and how far its end has been carried out (rule C7).
-#[derive(Clone, Debug)]
-pub struct EndedGeneration {
-    /// What ended.
-    pub end: GenerationEnd,
-    /// The generation.
-    pub generation: Generation,
-    /// When it ended.
-    pub at: Timestamp,
-    /// Up to which position.
-    pub position: Position,
-    /// Whether its last CRL was signed, or is not to be signed.
-    pub last_crl: bool,
-    /// Its last CRL with the signature, once it was signed.
-    pub published: Option<Box<CrlPublished>>,
-    /// Whether its key was destroyed.
-    pub key_destroyed: bool,
 }
 
 impl Ca {
@@ -212,16 +164,62 @@ impl Ca {
         }
     }
 
-    /// Its certificate and key, while it is enabled or disabled.
+    /// Its newest certificate and key, while it is enabled or disabled: those that issue.
     #[must_use]
     pub fn generation(&self) -> Option<&Generation> {
         self.generation.as_ref()
     }
 
+    /// Generations that another one has followed, oldest first (rule C11).
+    #[must_use]
+    pub fn older(&self) -> &[OlderGeneration] {
+        &self.older
+    }
+
+    /// Every generation that is in use, the one that issues first: those before it serve until the last certificate of
+    /// their key has expired (rule C11).
+    pub fn living_generations(&self) -> impl Iterator<Item = &Generation> {
+        let older = self.older.iter().rev().filter(|older| !older.retired).map(|older| &older.generation);
+        self.generation.iter().chain(older)
+    }
+
     /// Every generation whose key is alive and signs CRLs and OCSP answers under this CA's name, the one that issues
-    /// first (rules A3, C11).
+    /// first (rules A3, C11). Each key is there once, with the newest generation that has it; a key that is kept elsewhere
+    /// is not there.
     pub fn signing_generations(&self) -> impl Iterator<Item = &Generation> {
-        self.generation.iter()
+        let mut seen: Vec<&KeyId> = Vec::new();
+        self.living_generations().filter(move |generation| {
+            let first = !generation.is_external() && !seen.contains(&&generation.key);
+            seen.push(&generation.key);
+            first
+        })
+    }
+
+    /// Every generation that there ever was, newest first.
+    pub fn every_generation(&self) -> impl Iterator<Item = &Generation> {
+        let older = self.older.iter().map(|older| &older.generation);
+        let mut every: Vec<&Generation> =
+            self.generation.iter().chain(older).chain(self.ended.iter().map(|ended| &ended.generation)).collect();
+        every.sort_by_key(|generation| core::cmp::Reverse(generation.number));
+        every.into_iter()
+    }
+
+    /// A generation by its number, whatever has become of it.
+    #[must_use]
+    pub fn numbered(&self, number: u32) -> Option<&Generation> {
+        self.every_generation().find(|generation| generation.number == number)
+    }
+
+    /// The signing request that an issuer elsewhere has not answered yet (rule C2).
+    #[must_use]
+    pub fn request(&self) -> Option<&CaRequested> {
+        self.request.as_ref()
+    }
+
+    /// Certificates of this root that another root signed, and those of other roots that it signed (rule C11).
+    #[must_use]
+    pub fn cross_certificates(&self) -> &[CrossCertificate] {
+        &self.cross_certificates
     }
 
     /// Generations that were reset or revoked, oldest first.
@@ -239,8 +237,8 @@ impl Ca {
     /// The number that its next generation gets.
     #[must_use]
     pub fn next_generation(&self) -> u32 {
-        let ended = self.ended.last().map_or(0, |ended| ended.end.generation);
-        self.generation.as_ref().map_or(ended, |generation| generation.number).saturating_add(1)
+        let newest = self.every_generation().next().map_or(0, |generation| generation.number);
+        newest.saturating_add(1)
     }
 
     /// The addresses that it writes into certificates.
@@ -249,10 +247,11 @@ impl Ca {
         &self.addresses
     }
 
-    /// The key of a CA that left the list while it had one, until the key is destroyed (rules R6, K3).
+    /// Keys that it has no use for any more, until they are destroyed (rule K3): of a CA that left the list while it had
+    /// some (rule R6), and of signing requests that were given up (rule C2).
     #[must_use]
-    pub fn left_key(&self) -> Option<&KeyId> {
-        self.left_key.as_ref()
+    pub fn left_keys(&self) -> &[KeyId] {
+        &self.left_keys
     }
 
     /// What stays the same in all certificates of a profile that it issues now, encoded once; nothing if it has no
@@ -264,25 +263,21 @@ impl Ca {
 
     fn end(&mut self, end: &GenerationEnd, state: CaState, moment: &Moment<'_>) {
         self.state = state;
-        if let Some(generation) = self.generation.take() {
+        for end in end.each() {
+            let newest = self.generation.take_if(|generation| generation.number == end.generation);
+            let place = self.older.iter().position(|older| older.generation.number == end.generation);
+            let Some(generation) = newest.or_else(|| Some(self.older.remove(place?).generation)) else { continue };
             self.ended.push(EndedGeneration {
-                end: end.clone(),
+                last_crl: !end.last_crl,
+                key_destroyed: end.external,
+                end,
                 generation,
                 at: moment.time,
                 position: moment.position,
-                last_crl: !end.last_crl,
                 published: None,
-                key_destroyed: false,
             });
         }
-    }
-}
-
-impl EndedGeneration {
-    /// Why its certificates ended.
-    #[must_use]
-    pub fn reason(&self) -> RevocationReason {
-        self.end.reason
+        self.generation = None;
     }
 }
 
@@ -332,20 +327,36 @@ impl Fold for Ca {
                 self.state = CaState::Enabled;
                 self.addresses = enabled.addresses.clone();
                 self.templates = Templates::default();
-                self.generation = Some(Generation {
-                    number: enabled.generation,
-                    parsed: ParsedCertificate::from_der(enabled.certificate.as_bytes()).ok().map(Arc::new),
-                    certificate: enabled.certificate.clone(),
-                    id: enabled.id,
-                    subject_hash: enabled.subject_hash,
-                    key: enabled.key.clone(),
-                    spki: enabled.spki,
-                    not_before: enabled.not_before,
-                    not_after: enabled.not_after,
-                    enabled_at: moment.time,
-                    mode: enabled.mode.clone(),
-                });
+                self.request = None;
+                self.generation = Some(Generation::enabled(enabled, moment));
             }
+            Event::CaRenewed(renewed) => {
+                self.templates = Templates::default();
+                if let Some(before) = self.generation.take() {
+                    self.generation = Some(Generation::renewed(renewed, &before.mode, moment));
+                    self.older.push(OlderGeneration { generation: before, retired: false, key_destroyed: false });
+                }
+            }
+            Event::CaKeyRetired(retired) => {
+                let numbers = &retired.generations;
+                let older = self.older.iter_mut().filter(|older| numbers.contains(&older.generation.number));
+                older.for_each(|older| older.retired = true);
+            }
+            Event::CaRequested(requested) => self.request = Some(requested.clone()),
+            Event::CaRequestAbandoned(abandoned) => {
+                self.request.take_if(|request| request.key == abandoned.key);
+                self.left_keys.push(abandoned.key.clone());
+            }
+            Event::CaCrossSigned(signed) => self.cross_certificates.push(CrossCertificate {
+                id: signed.id,
+                ca: signed.ca.clone(),
+                generation: signed.generation,
+                by: signed.by.clone(),
+                by_generation: signed.by_generation,
+                certificate: signed.certificate.clone(),
+                spki: signed.spki,
+                not_after: signed.not_after,
+            }),
             Event::CaConfigured(configured) => {
                 self.addresses = configured.addresses.clone();
                 self.templates = Templates::default();
@@ -362,14 +373,15 @@ impl Fold for Ca {
                 }
             }
             Event::KeyDestroyed(destroyed) => {
-                if let Some(ended) = self.ended.iter_mut().find(|ended| ended.end.key == destroyed.key) {
-                    ended.key_destroyed = true;
-                }
-                self.left_key.take_if(|key| *key == destroyed.key);
+                let ended = self.ended.iter_mut().filter(|ended| ended.end.key == destroyed.key);
+                ended.for_each(|ended| ended.key_destroyed = true);
+                let older = self.older.iter_mut().filter(|older| older.generation.key == destroyed.key);
+                older.for_each(|older| older.key_destroyed = true);
+                self.left_keys.retain(|key| *key != destroyed.key);
             }
             Event::CaRemoved(removed) => {
                 self.state = CaState::Removed;
-                self.left_key = removed.key.clone();
+                self.left_keys.extend(removed.key.iter().chain(&removed.older_keys).cloned());
             }
             _ => {}
         }

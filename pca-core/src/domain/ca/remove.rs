@@ -47,7 +47,7 @@ impl Command for RemoveCa {
             (CaState::Removed, _) => {
                 objections.add(BrokenRule::new(R6, "already-removed", format!("{} is off the list already", self.ca)));
             }
-            (_, Some(generation)) => objections.require(generation.has_expired(context.time), || {
+            (_, Some(latest)) => objections.require(latest.has_expired(context.time), || {
                 BrokenRule::new(
                     R6,
                     "still-valid",
@@ -55,7 +55,7 @@ impl Command for RemoveCa {
                         "{} is {} and its certificate is valid until {}: revoke it, or wait for its end",
                         self.ca,
                         ca.state().in_words(),
-                        generation.not_after
+                        latest.not_after
                     ),
                 )
             }),
@@ -70,11 +70,12 @@ impl Command for RemoveCa {
             )),
         }
         objections.verdict()?;
-        let key = live.map(|generation| generation.key.clone());
-        if let Some(key) = &key {
+        let mut keys = ca.signing_generations().filter(|_| live.is_some()).map(|generation| generation.key.clone());
+        let (key, older_keys) = (keys.next(), keys.collect::<Vec<_>>());
+        for key in key.iter().chain(&older_keys) {
             desk.key(key)?;
         }
-        Ok(Plan::new().and(CaRemoved { ca: self.ca.clone(), key }))
+        Ok(Plan::new().and(CaRemoved { ca: self.ca.clone(), key, older_keys }))
     }
 
     fn answer(events: &[Event]) -> Option<RemovedCa> {
@@ -85,8 +86,9 @@ impl Command for RemoveCa {
     }
 }
 
+/// Of the generations in use the one that is valid for the longest.
 fn live(ca: &Ca) -> Option<&Generation> {
-    ca.generation().filter(|_| is_live(ca.state()))
+    ca.living_generations().filter(|_| is_live(ca.state())).max_by_key(|generation| generation.not_after)
 }
 
 #[cfg(test)]
@@ -118,7 +120,7 @@ mod tests {
         assert_eq!(scene.codes(&refusal), ["R5 frozen"]);
         scene.return_refund(&[&root, &intermediate]);
         let events = scene.run(&RemoveCa { ca: root.clone() }).unwrap();
-        assert_eq!(events, [CaRemoved { ca: root.clone(), key: None }.into()]);
+        assert_eq!(events, [CaRemoved { ca: root.clone(), key: None, older_keys: Vec::new() }.into()]);
         assert_eq!(RemoveCa::answer(&events), Some(RemovedCa { ca: root.clone() }));
         let refusal = scene.refused(&RemoveCa { ca: root });
         assert_eq!(scene.codes(&refusal), ["R6 already-removed"]);
@@ -135,7 +137,7 @@ mod tests {
         scene.run(&RemoveCa { ca: intermediate.clone() }).unwrap();
         assert_eq!(scene.ca(&intermediate).state(), CaState::Removed);
         assert!(matches!(scene.key_state(&key), KeyState::Ending(_)));
-        assert_eq!(scene.ca(&intermediate).left_key(), Some(&key));
+        assert_eq!(scene.ca(&intermediate).left_keys(), [key.clone()]);
         let steps = unfinished(scene.ca(&intermediate));
         assert_eq!(steps.last(), Some(&Step::ConfirmKeyDestroyed { key: key.clone() }));
         scene.run(&ConfirmKeyDestroyed { key }).unwrap();

@@ -11,12 +11,14 @@ use super::{Bought, Ca, CaState, Generation};
 
 pub(crate) const A3: Rule = Rule::new("A3");
 pub(crate) const C1: Rule = Rule::new("C1");
+pub(crate) const C2: Rule = Rule::new("C2");
 pub(crate) const C3: Rule = Rule::new("C3");
 pub(crate) const C5: Rule = Rule::new("C5");
 pub(crate) const C7: Rule = Rule::new("C7");
 pub(crate) const C8: Rule = Rule::new("C8");
 pub(crate) const C9: Rule = Rule::new("C9");
 pub(crate) const C10: Rule = Rule::new("C10");
+pub(crate) const C11: Rule = Rule::new("C11");
 pub(crate) const I5: Rule = Rule::new("I5");
 pub(crate) const O5: Rule = Rule::new("O5");
 pub(crate) const R5: Rule = Rule::new("R5");

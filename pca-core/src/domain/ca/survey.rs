@@ -7,14 +7,15 @@ use sha2::{Digest as _, Sha256};
 use crate::domain::crl::Crl;
 use crate::domain::decision::{Desk, Halt, Plan};
 use crate::domain::event::{
-    CaReset, CaRevoked, CertificateRevoked, GenerationEnd, Lot, LotUnits, QuotaForfeited, QuotaLapsed,
+    CaReset, CaRevoked, CertificateRevoked, GenerationEnd, Lot, LotUnits, OlderEnd, QuotaForfeited, QuotaLapsed,
 };
 use crate::domain::quota::Quota;
 use crate::domain::refusal::Objections;
 use crate::domain::{CaId, RollEntry, stream};
 use crate::log::{Digest, StreamId, Timestamp};
-use crate::x509::RevocationReason;
+use crate::x509::{CertificateId, RevocationReason};
 
+use super::external::abandon;
 use super::rules::{is_live, living, public_key};
 use super::{Ca, CaState, Ending, Generation};
 
@@ -23,6 +24,8 @@ use super::{Ca, CaState, Ending, Generation};
 pub(super) struct Survey<'w> {
     ending: Ending,
     pub(super) fates: Vec<Fate<'w>>,
+    /// Intermediates that wait for an issuer elsewhere, in vain from then on (rule C2).
+    requests: Vec<(CaId, &'w Ca)>,
     /// Every quota that would be stranded.
     pub(super) stranded: Vec<(CaId, &'w Quota)>,
     pub(super) digest: Digest,
@@ -34,8 +37,11 @@ pub(super) struct Fate<'w> {
     pub(super) id: CaId,
     pub(super) ca: &'w Ca,
     pub(super) generation: &'w Generation,
+    /// The generations before it that are still in use, oldest first, each with its unexpired certificates that are not
+    /// revoked (rule C11).
+    older: Vec<(&'w Generation, u64)>,
     pub(super) quota: &'w Quota,
-    /// Unexpired certificates that are not revoked.
+    /// Unexpired certificates that are not revoked, of all generations.
     pub(super) certificates: u64,
     pub(super) holders: BTreeSet<&'w str>,
 }
@@ -51,11 +57,14 @@ impl<'w> Survey<'w> {
     ) -> Result<Option<Self>, Halt> {
         let ca = desk.ca(id)?;
         let Some(generation) = living(ca, id, ending.rule(), objections) else { return Ok(None) };
-        let (mut fates, mut stranded) = (Vec::new(), Vec::new());
+        let (mut fates, mut stranded, mut requests) = (Vec::new(), Vec::new(), Vec::new());
         for below in ca.intermediates() {
             let intermediate = desk.ca(below)?;
             if let Some(generation) = intermediate.generation().filter(|_| is_live(intermediate.state())) {
                 fates.push(Fate::foresee(desk, below, intermediate, generation, now)?);
+            }
+            if ending == Ending::Revoke && intermediate.request().is_some() {
+                requests.push((below.clone(), intermediate));
             }
             if ending == Ending::Revoke
                 && (is_live(intermediate.state()) || intermediate.state() == CaState::NotEnabled)
@@ -68,7 +77,7 @@ impl<'w> Survey<'w> {
             stranded.push((id.clone(), desk.quota(id)?));
         }
         let digest = digest(ending, desk, &fates, &stranded);
-        Ok(Some(Self { ending, fates, stranded, digest }))
+        Ok(Some(Self { ending, fates, requests, stranded, digest }))
     }
 
     /// How many unexpired, unrevoked certificates of holders would end.
@@ -100,15 +109,20 @@ impl<'w> Survey<'w> {
     ) -> Result<Plan, Halt> {
         let mut plan = Plan::new();
         for fate in &self.fates {
-            if let Some(revoked) = fate.own_certificate(desk, now, reason)? {
+            for revoked in fate.own_certificates(desk, now, reason)? {
                 plan = plan.and(revoked);
             }
-            desk.key(&fate.generation.key)?;
+            for generation in fate.ca.signing_generations() {
+                desk.key(&generation.key)?;
+            }
             let end = fate.end(reason, last_crl);
             plan = match self.ending {
                 Ending::Reset => plan.and(CaReset { end }),
                 Ending::Revoke => plan.and(CaRevoked { end }),
             };
+        }
+        for (id, ca) in &self.requests {
+            plan = abandon(desk, id, ca, plan)?;
         }
         for (ca, quota) in &self.stranded {
             let lapsed = quota.lapsed(now);
@@ -125,7 +139,9 @@ impl<'w> Survey<'w> {
         }
         // A key that is to sign a last CRL proves now, before anything is given up, that it still signs.
         for fate in &self.fates {
-            plan = plan.and_probe(fate.generation.key.clone(), public_key(fate.generation, &fate.id)?);
+            for generation in fate.ca.signing_generations() {
+                plan = plan.and_probe(generation.key.clone(), public_key(generation, &fate.id)?);
+            }
         }
         Ok(plan)
     }
@@ -141,14 +157,22 @@ impl<'w> Fate<'w> {
     ) -> Result<Self, Halt> {
         let crl = desk.crl(generation.subject_hash)?;
         let quota = desk.quota(id)?;
-        let mut fate = Self { id: id.clone(), ca, generation, quota, certificates: 0, holders: BTreeSet::new() };
+        let mut older: Vec<(&Generation, u64)> = ca.living_generations().skip(1).map(|older| (older, 0)).collect();
+        older.reverse();
+        let mut fate = Self { id: id.clone(), ca, generation, older, quota, certificates: 0, holders: BTreeSet::new() };
         if !ca.is_root() {
-            let living = desk.roll(id)?.entries.iter().filter(|entry| {
-                entry.generation == generation.number
-                    && now.floor_to_second() <= entry.not_after
-                    && !is_revoked(crl, entry)
-            });
+            let living = desk
+                .roll(id)?
+                .entries
+                .iter()
+                .filter(|entry| now.floor_to_second() <= entry.not_after && !is_revoked(crl, entry));
             for entry in living {
+                let older = fate.older.iter_mut().find(|(older, _)| older.number == entry.generation);
+                match older {
+                    Some((_, count)) => *count = count.saturating_add(1),
+                    None if entry.generation != generation.number => continue,
+                    None => {}
+                }
                 fate.certificates = fate.certificates.saturating_add(1);
                 fate.holders.extend(entry.holder.as_deref());
             }
@@ -156,35 +180,45 @@ impl<'w> Fate<'w> {
         Ok(fate)
     }
 
-    /// That an intermediate's own certificate is revoked by its root; nothing for a root, which cannot, nor where the
-    /// certificate has expired or been revoked already.
-    fn own_certificate(
+    /// That an intermediate's own certificates, of all generations in use, are revoked by its root, and those that other
+    /// roots made for a root, or a root for others, by whoever signed them (rule C11); none that has expired or been revoked
+    /// already. A root cannot revoke its own.
+    fn own_certificates(
         &self,
         desk: &Desk<'_>,
         now: Timestamp,
         reason: RevocationReason,
-    ) -> Result<Option<CertificateRevoked>, Halt> {
-        let Some(root) = self.ca.root() else { return Ok(None) };
-        let id = self.generation.id;
-        let revocation = desk.certificate(&id)?.revocation();
-        let is_final = revocation.is_some_and(|revocation| revocation.reason != RevocationReason::CertificateHold);
-        if is_final || self.generation.has_expired(now) {
-            return Ok(None);
-        }
-        desk.ca(root)?;
-        desk.crl(id.issuer())?;
+    ) -> Result<Vec<CertificateRevoked>, Halt> {
         let compromised = reason == RevocationReason::KeyCompromise;
-        if compromised {
-            desk.spki(&self.generation.spki)?;
+        let mut revoked = Vec::new();
+        if let Some(root) = self.ca.root() {
+            for generation in self.older.iter().map(|(older, _)| *older).chain([self.generation]) {
+                if !has_ended(desk, &generation.id, generation.not_after, now)? {
+                    desk.ca(root)?;
+                    let compromised_spki = compromised.then_some(generation.spki);
+                    revoked.push((generation.id, root.clone(), generation.not_after, compromised_spki));
+                }
+            }
         }
-        Ok(Some(CertificateRevoked {
-            id,
-            ca: root.clone(),
-            reason: if compromised { RevocationReason::CaCompromise } else { reason },
-            invalidity_date: None,
-            not_after: self.generation.not_after,
-            compromised_spki: compromised.then_some(self.generation.spki),
-        }))
+        for cross in self.ca.cross_certificates() {
+            // With the end of who signed it ends what was signed; the key that was certified is no worse for that.
+            let is_own = cross.ca == self.id;
+            let signs = desk.ca(&cross.by)?.generation().is_some();
+            if signs && !has_ended(desk, &cross.id, cross.not_after, now)? {
+                let compromised_spki = (compromised && is_own).then_some(cross.spki);
+                revoked.push((cross.id, cross.by.clone(), cross.not_after, compromised_spki));
+            }
+        }
+        let mut events = Vec::new();
+        for (id, ca, not_after, compromised_spki) in revoked {
+            desk.crl(id.issuer())?;
+            if let Some(spki) = &compromised_spki {
+                desk.spki(spki)?;
+            }
+            let reason = if compromised { RevocationReason::CaCompromise } else { reason };
+            events.push(CertificateRevoked { id, ca, reason, invalidity_date: None, not_after, compromised_spki });
+        }
+        Ok(events)
     }
 
     fn end(&self, reason: RevocationReason, last_crl: bool) -> GenerationEnd {
@@ -194,15 +228,35 @@ impl<'w> Fate<'w> {
             subject_hash: self.generation.subject_hash,
             reason,
             cutoff: self.quota.revision().get(),
-            count: self.certificates,
+            count: self.older.iter().fold(self.certificates, |all, (_, count)| all.saturating_sub(*count)),
             key: self.generation.key.clone(),
-            last_crl,
+            last_crl: last_crl && !self.generation.is_external(),
             certificate: self.generation.id,
             fingerprint: Digest::of(self.generation.certificate.as_bytes()),
             root: self.ca.is_root(),
             uploaded: self.generation.is_uploaded(),
+            older: self.older.iter().map(|(older, count)| older_end(older, *count)).collect(),
+            external: self.generation.is_external(),
         }
     }
+}
+
+fn older_end(generation: &Generation, count: u64) -> OlderEnd {
+    OlderEnd {
+        generation: generation.number,
+        count,
+        key: generation.key.clone(),
+        certificate: generation.id,
+        fingerprint: Digest::of(generation.certificate.as_bytes()),
+        uploaded: generation.is_uploaded(),
+    }
+}
+
+/// Whether a CA's certificate has expired or was revoked for good.
+fn has_ended(desk: &Desk<'_>, id: &CertificateId, not_after: Timestamp, now: Timestamp) -> Result<bool, Halt> {
+    let revocation = desk.certificate(id)?.revocation();
+    let is_final = revocation.is_some_and(|revocation| revocation.reason != RevocationReason::CertificateHold);
+    Ok(is_final || now.floor_to_second() > not_after)
 }
 
 /// Units that are stranded: all that can be used. Units of an order whose refund is requested wait for its outcome.

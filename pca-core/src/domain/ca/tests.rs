@@ -12,6 +12,7 @@ use crate::domain::key::{ConfirmKeyDestroyed, KeyState};
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Enable(usize),
+    Renew(usize, bool),
     Disable(usize),
     Reenable(usize),
     Reset(usize, bool),
@@ -24,6 +25,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let which = 0..3_usize;
     let one = prop_oneof![
         6 => which.clone().prop_map(Step::Enable),
+        4 => (which.clone(), any::<bool>()).prop_map(|(which, new_key)| Step::Renew(which, new_key)),
         2 => which.clone().prop_map(Step::Disable),
         2 => which.clone().prop_map(Step::Reenable),
         2 => (which.clone(), any::<bool>()).prop_map(|(which, cascade)| Step::Reset(which, cascade)),
@@ -60,6 +62,10 @@ fn expected(states: [CaState; 3], step: Step) -> Option<[CaState; 3]> {
             after[which] = S::Enabled;
             possible.then_some(after)
         }
+        Step::Renew(which, _) => {
+            let possible = states[which] == S::Enabled && states[0] == S::Enabled;
+            possible.then_some(after)
+        }
         Step::Disable(which) => {
             after[which] = S::Disabled;
             (states[which] == S::Enabled).then_some(after)
@@ -89,6 +95,7 @@ fn resume(scene: &mut Scene, ca: &CaId) {
                 scene.destroy(&key);
                 scene.run(&ConfirmKeyDestroyed { key }).unwrap();
             }
+            super::Step::RetireKey { .. } => panic!("no key has outlived its certificates"),
             super::Step::ConfirmKeyDestroyed { .. } => panic!("a key is destroyed before that is confirmed"),
         }
     }
@@ -108,6 +115,9 @@ proptest! {
         for step in steps {
             let outcome = match step {
                 Step::Enable(which) => scene.run(&scene.enabling(&cas[which], &format!("CA {which}"))),
+                Step::Renew(which, new_key) => {
+                    scene.run(&RenewCa { new_key, ..RenewCa::same_key(cas[which].clone()) })
+                }
                 Step::Disable(which) => scene.run(&DisableCa { ca: cas[which].clone() }),
                 Step::Reenable(which) => scene.run(&ReenableCa { ca: cas[which].clone() }),
                 Step::Reset(which, cascade) if is_live(states[which]) => {
@@ -129,7 +139,7 @@ proptest! {
             let after = expected(states, step);
             prop_assert_eq!(outcome.is_ok(), after.is_some(), "{:?} in {:?}: {:?}", step, states, outcome);
             states = after.unwrap_or(states);
-            if let (Step::Enable(which), Ok(_)) = (step, &outcome) {
+            if let (Step::Enable(which) | Step::Renew(which, _), Ok(_)) = (step, &outcome) {
                 generations[which] += 1;
             }
             for (index, id) in cas.iter().enumerate() {
@@ -140,13 +150,15 @@ proptest! {
                 if index > 0 && is_live(states[index]) {
                     prop_assert!(is_live(states[0]), "no intermediate lives without its root");
                 }
-                if let Some(generation) = ca.generation() {
+                for generation in ca.living_generations() {
                     prop_assert!(matches!(scene.key_state(&generation.key), KeyState::Living(_)));
                 }
                 for ended in ca.ended() {
                     let state = scene.key_state(&ended.end.key);
                     prop_assert_eq!(matches!(state, KeyState::Ended(_)), ended.key_destroyed);
-                    prop_assert!(!ended.key_destroyed || ended.published.is_some(), "first the last CRL");
+                    let mut with_it = ca.ended().iter().filter(|other| other.end.key == ended.end.key);
+                    let signed = with_it.any(|other| other.published.is_some());
+                    prop_assert!(!ended.key_destroyed || signed, "first the last CRL");
                     let own = scene.certificate(&ended.generation.id).revocation().is_some();
                     prop_assert_eq!(own, index > 0, "the root revokes what ended below it, and never itself");
                 }

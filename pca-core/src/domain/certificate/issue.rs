@@ -76,6 +76,8 @@ pub struct Issued {
     pub balance: Balance,
     /// The holder's key, if the platform made it.
     pub key: Option<KeyId>,
+    /// The certificate that it renews (rule A4).
+    pub renews: Option<CertificateId>,
 }
 
 impl IssueCertificate {
@@ -122,7 +124,7 @@ impl IssueCertificate {
         objections.verdict()?;
         match (names, holder, paid, validity, issuing) {
             (Some(names), Some(holder), Some(paid), Some(validity), Some((signer, template))) => {
-                Ok(Draft { request: self, signer, template, names, holder, key, paid, validity })
+                Ok(Draft { request: self, signer, template, names, holder, key, paid, validity, renews: None })
             }
             // Whatever is missing was objected to; what is not enabled is the only thing that could be left.
             _ => Err(Halt::Refused(unready(&self.ca).into())),
@@ -208,8 +210,8 @@ impl Issued {
 
 impl From<CertificateIssued> for Issued {
     fn from(issued: CertificateIssued) -> Self {
-        let CertificateIssued { id, ca, not_before, not_after, lot, certificate, balance, key, .. } = issued;
-        Self { id, ca, serial: id.serial(), not_before, not_after, lot, certificate, balance, key }
+        let CertificateIssued { id, ca, not_before, not_after, lot, certificate, balance, key, renews, .. } = issued;
+        Self { id, ca, serial: id.serial(), not_before, not_after, lot, certificate, balance, key, renews }
     }
 }
 
@@ -224,6 +226,8 @@ pub(super) struct Draft<'a> {
     pub(super) key: PlannedKey<'a>,
     paid: Paid,
     validity: Validity,
+    /// The certificate that it renews (rule A4).
+    pub(super) renews: Option<CertificateId>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -284,7 +288,7 @@ impl Draft<'_> {
             not_after: self.validity.not_after(),
             holder: self.holder,
             partition: None,
-            renews: None,
+            renews: self.renews,
         };
         Ok(plan.and_signed(issued, generation.key.clone(), signer.clone(), tbs))
     }

@@ -22,6 +22,42 @@ pub enum KeySource {
     Platform(Option<Algorithm>),
     /// The holder made it, and proved to have it. Nothing else of the request is copied.
     Csr(VerifiedCsr),
+    /// The holder made it, and proved to have it when the certificate was issued that is renewed (rule A4).
+    Proven(ProvenKey),
+}
+
+/// A key whose possession was proven before: only a renewal makes one, of the certificate that it renews.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProvenKey(PublicKey);
+
+impl ProvenKey {
+    pub(super) fn of_predecessor(key: &PublicKey) -> Self {
+        Self(key.clone())
+    }
+
+    /// The key.
+    #[must_use]
+    pub const fn public_key(&self) -> &PublicKey {
+        &self.0
+    }
+}
+
+impl Serialize for ProvenKey {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(self.0.spki_der())
+    }
+}
+
+impl KeySource {
+    /// The key that the holder has, if they made it.
+    #[must_use]
+    pub fn holders(&self) -> Option<&PublicKey> {
+        match self {
+            Self::Platform(_) => None,
+            Self::Csr(csr) => Some(csr.public_key()),
+            Self::Proven(key) => Some(key.public_key()),
+        }
+    }
 }
 
 impl From<CsrError> for BrokenRule {
@@ -74,13 +110,8 @@ pub(super) fn plan<'a>(
             Some(Family::Rsa) => Algorithm::Rsa2048,
             _ => Algorithm::EcdsaP256,
         }),
-        KeySource::Csr(csr) => {
-            let key = csr.public_key();
-            let spki = key.digest();
-            let role = desk.spki(&spki)?;
-            objections.extend(other_role(role));
-            PlannedKey::Holder { key, spki, first: *role == KeyRole::Unused }
-        }
+        KeySource::Csr(csr) => held(csr.public_key(), desk, objections)?,
+        KeySource::Proven(key) => held(key.public_key(), desk, objections)?,
     };
     let kind = planned.kind();
     if let Some(family) = family.filter(|family| *family != kind.family()) {
@@ -94,6 +125,14 @@ pub(super) fn plan<'a>(
         objections.add(BrokenRule::new(I2, "key-unfit-for-profile", error.to_string()));
     }
     Ok(planned)
+}
+
+/// A key that the holder has, if it has no other role (rule K2).
+fn held<'a>(key: &'a PublicKey, desk: &Desk<'_>, objections: &mut Objections) -> Result<PlannedKey<'a>, Halt> {
+    let spki = key.digest();
+    let role = desk.spki(&spki)?;
+    objections.extend(other_role(role));
+    Ok(PlannedKey::Holder { key, spki, first: *role == KeyRole::Unused })
 }
 
 fn other_role(role: &KeyRole) -> Option<BrokenRule> {

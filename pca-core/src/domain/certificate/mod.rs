@@ -11,7 +11,9 @@ mod key_source;
 mod names;
 mod release_hold;
 mod remove;
+mod renew;
 mod revoke;
+mod revoke_cross;
 mod status;
 mod template;
 mod validity;
@@ -20,10 +22,12 @@ pub use bulk::IssueAtomically;
 pub use deliver_key::{DeliverKey, Delivered};
 pub use issue::{IssueCertificate, Issued};
 pub use key_end::{KeyEnd, key_end_due, key_kept_until};
-pub use key_source::KeySource;
+pub use key_source::{KeySource, ProvenKey};
 pub use names::{NameRequest, NameRequestError};
 pub use release_hold::{ReleaseHold, Released};
 pub use remove::{RemoveCertificate, Removed};
+pub use renew::RenewCertificate;
+pub(crate) use renew::decide_renewal;
 pub use revoke::{RevokeCertificate, Revoked};
 pub use status::{Status, effective_status};
 pub use template::Templates;
@@ -31,7 +35,7 @@ pub use validity::DEFAULT_DAYS;
 
 use crate::keys::KeyId;
 use crate::log::{Fold, Moment, StreamId, Timestamp};
-use crate::x509::RevocationReason;
+use crate::x509::{CertificateId, RevocationReason};
 
 use super::CaId;
 use super::event::{CertificateIssued, Event};
@@ -39,6 +43,7 @@ use super::event::{CertificateIssued, Event};
 /// The fold of `certificate/<issuer name hash>/<serial>`: a holder's certificate, or a CA's own.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Certificate {
+    id: Option<CertificateId>,
     issued: Option<Box<CertificateIssued>>,
     issued_at: Timestamp,
     authority: Option<Authority>,
@@ -47,6 +52,7 @@ pub struct Certificate {
     key_ending: bool,
     key_destroyed: bool,
     removed: bool,
+    renewed_by: Option<CertificateId>,
 }
 
 /// That this is the certificate of a CA.
@@ -58,6 +64,8 @@ pub struct Authority {
     pub generation: u32,
     /// Last second of validity.
     pub not_after: Timestamp,
+    /// The root that signed it, if it is a cross-certificate (rule C11).
+    pub by: Option<CaId>,
 }
 
 /// That a certificate was revoked or is on hold.
@@ -117,6 +125,12 @@ impl Certificate {
         self.key_delivered
     }
 
+    /// The certificate that renewed it last (rule A4).
+    #[must_use]
+    pub fn renewed_by(&self) -> Option<&CertificateId> {
+        self.renewed_by.as_ref()
+    }
+
     /// Whether it left the list.
     #[must_use]
     pub fn is_removed(&self) -> bool {
@@ -127,19 +141,36 @@ impl Certificate {
 impl Fold for Certificate {
     type Event = Event;
 
-    fn begin(_: &StreamId) -> Self {
-        Self::default()
+    fn begin(stream: &StreamId) -> Self {
+        Self { id: CertificateId::from_stream(stream), ..Self::default() }
     }
 
     fn evolve(&mut self, event: &Event, moment: &Moment<'_>) {
         match event {
+            // What renews it stands in its stream, too (rule A4).
+            Event::CertificateIssued(issued) if issued.renews.is_some() && issued.renews == self.id => {
+                self.renewed_by = Some(issued.id);
+            }
             Event::CertificateIssued(issued) => {
                 self.issued = Some(Box::new(issued.clone()));
                 self.issued_at = moment.time;
             }
             Event::CaEnabled(enabled) => {
                 let (ca, generation, not_after) = (enabled.ca.clone(), enabled.generation, enabled.not_after);
-                self.authority = Some(Authority { ca, generation, not_after });
+                self.authority = Some(Authority { ca, generation, not_after, by: None });
+                self.issued_at = moment.time;
+            }
+            Event::CaRenewed(renewed) => {
+                // It may be one of the links: they live as long as they say, and end with the CA.
+                let link = renewed.links.iter().find(|link| Some(link.id) == self.id);
+                let not_after = link.map_or(renewed.not_after, |link| link.not_after);
+                let (ca, generation) = (renewed.ca.clone(), renewed.generation);
+                self.authority = Some(Authority { ca, generation, not_after, by: None });
+                self.issued_at = moment.time;
+            }
+            Event::CaCrossSigned(signed) => {
+                let (ca, generation, not_after) = (signed.ca.clone(), signed.generation, signed.not_after);
+                self.authority = Some(Authority { ca, generation, not_after, by: Some(signed.by.clone()) });
                 self.issued_at = moment.time;
             }
             Event::CertificateRevoked(revoked) => {

@@ -115,6 +115,9 @@ impl Command for RevokeCertificate {
     fn decide(&self, desk: &Desk<'_>, context: &Context) -> Result<Plan, Halt> {
         let mut objections = founded(desk)?;
         let now = context.time;
+        if let Some(by) = desk.certificate(&self.id)?.authority().and_then(|authority| authority.by.clone()) {
+            return self.decide_cross(by, desk, now, objections);
+        }
         let of_ca = (A2, "its end is that of its CA; revoke or reset the CA");
         let found = find(self.id, A2, of_ca, now, desk, &mut objections)?;
         objections.extend(self.unfit_reason());

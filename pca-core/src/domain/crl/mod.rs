@@ -125,7 +125,9 @@ impl Fold for Crl {
                 self.entries.remove(&released.id.serial());
             }
             Event::CaReset(CaReset { end }) | Event::CaRevoked(CaRevoked { end }) => {
-                self.ends.push(End { end: end.clone(), at: moment.time, position: moment.position });
+                // Each generation for itself: those that were renewed end with the newest (rule C11).
+                let ends = end.each().into_iter();
+                self.ends.extend(ends.map(|end| End { end, at: moment.time, position: moment.position }));
             }
             Event::CaEnabled(enabled) => {
                 if let Some(carried) = &enabled.carried_crl {

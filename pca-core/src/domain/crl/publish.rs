@@ -66,7 +66,7 @@ impl Command for PublishCrl {
         let ca = desk.ca(&self.ca)?;
         known(ca, &self.ca, &mut objections);
         thawed(ca, &self.ca, &mut objections);
-        let generation = ca.generation().filter(|_| is_live(ca.state()));
+        let generation = ca.generation().filter(|generation| is_live(ca.state()) && !generation.is_external());
         if ca.bought().is_some() && generation.is_none() {
             let last = ca.ended().iter().rev().find_map(|ended| ended.published.as_ref());
             let last = last.map_or_else(String::new, |crl| format!("; its last CRL has the number {}", crl.number));

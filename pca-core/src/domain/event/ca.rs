@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{CarriedCrl, Der};
 use crate::domain::{CaId, stream};
 use crate::keys::{Algorithm, KeyId};
-use crate::log::{Digest, Timestamp};
+use crate::log::{Digest, StreamId, Timestamp};
 use crate::x509::{CertificateId, NameHash, RevocationReason};
 
 /// Where relying parties find things; written into the certificates that a CA issues (rule I5).
@@ -34,6 +34,34 @@ pub enum EnableMode {
         /// Codes of warnings that need no acceptance.
         warned: Vec<String>,
     },
+    /// The platform made the key and a signing request, and an issuer elsewhere the certificate. Since schema 2.
+    Requested {
+        /// Codes of accepted warnings (rule C3).
+        accepted: Vec<String>,
+        /// Codes of warnings that need no acceptance.
+        warned: Vec<String>,
+    },
+    /// The caller brought the certificate of a root whose key is kept elsewhere: nothing is signed with it here. Since
+    /// schema 2.
+    External {
+        /// Codes of accepted warnings (rule C3).
+        accepted: Vec<String>,
+        /// Codes of warnings that need no acceptance.
+        warned: Vec<String>,
+    },
+}
+
+impl EnableMode {
+    /// Codes of the warnings that a certificate from elsewhere came with, accepted ones first (rule C3).
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        match self {
+            Self::Created => Vec::new(),
+            Self::Uploaded { accepted, warned }
+            | Self::Requested { accepted, warned }
+            | Self::External { accepted, warned } => accepted.iter().chain(warned).cloned().collect(),
+        }
+    }
 }
 
 /// A CA got its certificate (rules C1 to C4).
@@ -53,7 +81,7 @@ pub struct CaEnabled {
     pub subject_hash: NameHash,
     /// The hash of its subject name without case and repeated spaces: nobody else may have it (rule C4).
     pub name_hash: NameHash,
-    /// The CA's key in the key store.
+    /// The CA's key in the key store; of an [external](EnableMode::External) root the name only, as the key is elsewhere.
     pub key: KeyId,
     /// SHA-256 of its SubjectPublicKeyInfo (rule K2).
     pub spki: Digest,
@@ -68,14 +96,14 @@ pub struct CaEnabled {
     /// An earlier CRL's number and entries, carried over from an upload (rule A3).
     pub carried_crl: Option<CarriedCrl>,
 }
-payload!(CaEnabled, |event| vec![
-    stream::ca(&event.ca),
-    stream::certificate(&event.id),
-    stream::key(&event.key),
-    stream::spki(&event.spki),
-    stream::name(event.name_hash),
-    stream::crl(event.subject_hash),
-]);
+payload!(CaEnabled, extended to 2, |event| {
+    let mut streams = vec![stream::ca(&event.ca), stream::certificate(&event.id)];
+    if !matches!(event.mode, EnableMode::External { .. }) {
+        streams.push(stream::key(&event.key));
+    }
+    streams.extend([stream::spki(&event.spki), stream::name(event.name_hash), stream::crl(event.subject_hash)]);
+    streams
+});
 
 /// The addresses that a CA writes into certificates changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -130,6 +158,64 @@ pub struct GenerationEnd {
     pub root: bool,
     /// Whether it was uploaded: the uploader's own copy of the key outlives ours (rule C7).
     pub uploaded: bool,
+    /// The older generations that were still in use, oldest first: they ended with it (rule C11). Since schema 2.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub older: Vec<OlderEnd>,
+    /// Whether the key is kept elsewhere: there is none to be destroyed. Since schema 2.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub external: bool,
+}
+
+/// The end of an older generation, together with the newest one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OlderEnd {
+    /// Which generation.
+    pub generation: u32,
+    /// How many unexpired certificates ended that had not been revoked before.
+    pub count: u64,
+    /// The key that is to be destroyed; perhaps that of a later generation as well.
+    pub key: KeyId,
+    /// The CA's own certificate.
+    pub certificate: CertificateId,
+    /// SHA-256 of that certificate.
+    pub fingerprint: Digest,
+    /// Whether it was uploaded.
+    pub uploaded: bool,
+}
+
+impl GenerationEnd {
+    /// The end of each generation for itself, oldest first. Of several with one key only the newest signs a last CRL.
+    #[must_use]
+    pub fn each(&self) -> Vec<Self> {
+        let newest = Self { older: Vec::new(), ..self.clone() };
+        let keys: Vec<&KeyId> = self.older.iter().map(|older| &older.key).chain([&self.key]).collect();
+        let older = self.older.iter().enumerate().map(|(place, older)| Self {
+            generation: older.generation,
+            count: older.count,
+            key: older.key.clone(),
+            last_crl: self.last_crl && !keys.iter().skip(place + 1).any(|key| **key == older.key),
+            certificate: older.certificate,
+            fingerprint: older.fingerprint,
+            uploaded: older.uploaded,
+            ..newest.clone()
+        });
+        let older: Vec<Self> = older.collect();
+        older.into_iter().chain([newest]).collect()
+    }
+
+    fn streams(&self) -> Vec<StreamId> {
+        let mut streams = vec![stream::ca(&self.ca), stream::crl(self.subject_hash)];
+        if !self.external {
+            streams.push(stream::key(&self.key));
+        }
+        for older in &self.older {
+            let key = stream::key(&older.key);
+            if !streams.contains(&key) {
+                streams.push(key);
+            }
+        }
+        streams
+    }
 }
 
 /// A CA's certificate, subject and key were given up (rule C7).
@@ -138,11 +224,7 @@ pub struct CaReset {
     /// What ended.
     pub end: GenerationEnd,
 }
-payload!(CaReset, |event| vec![
-    stream::ca(&event.end.ca),
-    stream::crl(event.end.subject_hash),
-    stream::key(&event.end.key),
-]);
+payload!(CaReset, extended to 2, |event| event.end.streams());
 
 /// A CA was revoked for good (rule C9).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -150,11 +232,7 @@ pub struct CaRevoked {
     /// What ended.
     pub end: GenerationEnd,
 }
-payload!(CaRevoked, |event| vec![
-    stream::ca(&event.end.ca),
-    stream::crl(event.end.subject_hash),
-    stream::key(&event.end.key),
-]);
+payload!(CaRevoked, extended to 2, |event| event.end.streams());
 
 /// A CA left the list (rule R6).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -163,7 +241,10 @@ pub struct CaRemoved {
     pub ca: CaId,
     /// Its key, if it still has one: that of an expired CA is to be destroyed (rule K3).
     pub key: Option<KeyId>,
+    /// Other keys that it still has, of older generations. Since schema 2.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub older_keys: Vec<KeyId>,
 }
-payload!(CaRemoved, |event| core::iter::once(stream::ca(&event.ca))
-    .chain(event.key.as_ref().map(stream::key))
+payload!(CaRemoved, extended to 2, |event| core::iter::once(stream::ca(&event.ca))
+    .chain(event.key.iter().chain(&event.older_keys).map(stream::key))
     .collect());

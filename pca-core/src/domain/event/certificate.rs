@@ -40,14 +40,15 @@ pub struct CertificateIssued {
     /// The partition of its issuer's CRLs that it belongs to; absent where the issuer had none (rule A3). Since schema 2.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partition: Option<u16>,
-    /// The certificate that it renews (rule A4). Since schema 2.
+    /// The certificate that it renews, and whose stream learns of it (rule A4). Since schema 2.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub renews: Option<CertificateId>,
 }
 payload!(CertificateIssued, extended to 2, |event| {
-    let mut streams = Vec::with_capacity(4);
+    let mut streams = Vec::with_capacity(5);
     streams.push(stream::quota(&event.ca));
     streams.push(stream::certificate(&event.id));
+    streams.extend(event.renews.as_ref().map(stream::certificate));
     if event.claims_key {
         streams.push(stream::spki(&event.spki));
     }

@@ -41,10 +41,11 @@ mod enterprise;
 mod key;
 mod order;
 mod quota;
+mod roll_over;
 
 pub use ca::{
     Addresses, CaConfigured, CaDisabled, CaEnabled, CaReenabled, CaRemoved, CaReset, CaRevoked, EnableMode,
-    GenerationEnd,
+    GenerationEnd, OlderEnd,
 };
 pub use certificate::{CertificateIssued, CertificateRemoved, CertificateRevoked, HoldReleased, Holder, KeyDelivered};
 pub use crl::{CarriedCrl, CarriedEntry, CrlPublished};
@@ -56,6 +57,9 @@ pub use order::{
     Term, TermExtended,
 };
 pub use quota::{Balance, Lot, LotUnits, QuotaAssigned, QuotaForfeited, QuotaLapsed};
+pub use roll_over::{
+    CaCrossSigned, CaKeyRetired, CaRenewed, CaRequestAbandoned, CaRequested, LinkCertificate, LinkKind,
+};
 
 use crate::log::{CodecError, EncodedEvent, EventData, EventView, Payload, StreamId};
 
@@ -167,6 +171,16 @@ events! {
     CaRevoked,
     /// A CA left the list (rule R6).
     CaRemoved,
+    /// A CA got another certificate beside the one that it had (rule C11).
+    CaRenewed,
+    /// An older key of a CA has served its time (rules C11, K3).
+    CaKeyRetired,
+    /// A key and a signing request were made for an issuer elsewhere (rule C2).
+    CaRequested,
+    /// A signing request is answered no more (rules C2, K3).
+    CaRequestAbandoned,
+    /// A root was certified by another root (rule C11).
+    CaCrossSigned,
     /// A CRL was signed (rule A3).
     CrlPublished,
     /// A key was destroyed in the key store (rule K3).

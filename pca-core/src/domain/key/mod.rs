@@ -49,7 +49,11 @@ impl Fold for KeyState {
     fn evolve(&mut self, event: &Event, _: &Moment<'_>) {
         match event {
             Event::CaEnabled(enabled) => *self = Self::Living(KeyOwner::Ca(enabled.ca.clone())),
+            Event::CaRenewed(renewed) => *self = Self::Living(KeyOwner::Ca(renewed.ca.clone())),
+            Event::CaRequested(requested) => *self = Self::Living(KeyOwner::Ca(requested.ca.clone())),
             Event::CertificateIssued(issued) => *self = Self::Living(KeyOwner::Certificate(issued.id)),
+            Event::CaKeyRetired(retired) => *self = Self::Ending(KeyOwner::Ca(retired.ca.clone())),
+            Event::CaRequestAbandoned(abandoned) => *self = Self::Ending(KeyOwner::Ca(abandoned.ca.clone())),
             Event::CaReset(reset) => *self = Self::Ending(KeyOwner::Ca(reset.end.ca.clone())),
             Event::CaRevoked(revoked) => *self = Self::Ending(KeyOwner::Ca(revoked.end.ca.clone())),
             Event::CaRemoved(removed) => *self = Self::Ending(KeyOwner::Ca(removed.ca.clone())),
@@ -88,6 +92,8 @@ impl Fold for KeyRole {
     fn evolve(&mut self, event: &Event, _: &Moment<'_>) {
         match event {
             Event::CaEnabled(enabled) => *self = Self::Ca(enabled.ca.clone()),
+            Event::CaRenewed(renewed) => *self = Self::Ca(renewed.ca.clone()),
+            Event::CaRequested(requested) => *self = Self::Ca(requested.ca.clone()),
             Event::CertificateIssued(issued) if *self == Self::Unused => *self = Self::EndEntity(issued.id),
             Event::CertificateRevoked(revoked) if !matches!(self, Self::Ca(_)) => *self = Self::Compromised(revoked.id),
             _ => {}
@@ -117,8 +123,10 @@ impl Fold for NameOwner {
     }
 
     fn evolve(&mut self, event: &Event, _: &Moment<'_>) {
-        if let Event::CaEnabled(enabled) = event {
-            self.owner = Some(enabled.ca.clone());
+        match event {
+            Event::CaEnabled(enabled) => self.owner = Some(enabled.ca.clone()),
+            Event::CaRequested(requested) => self.owner = Some(requested.ca.clone()),
+            _ => {}
         }
     }
 }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::domain::ca::CaState;
+use crate::domain::ca::external::abandon;
 use crate::domain::decision::{Command, Context, Desk, Halt, Plan};
 use crate::domain::event::{
     Event, LotUnits, QuotaForfeited, QuotaLapsed, RefundDeclined, RefundRequested, RefundReturned,
@@ -69,7 +70,12 @@ impl Command for RequestRefund {
         if let Some(pool) = &scope.pool {
             desk.quota(pool)?;
         }
-        Ok(Plan::new().and(RefundRequested { order: self.order.clone(), scope, lot }))
+        let mut plan = Plan::new();
+        for ca in &scope.cas {
+            // Who gives the CA back waits for no certificate of it.
+            plan = abandon(desk, ca, desk.ca(ca)?, plan)?;
+        }
+        Ok(plan.and(RefundRequested { order: self.order.clone(), scope, lot }))
     }
 
     fn answer(events: &[Event]) -> Option<RefundStep> {

@@ -183,7 +183,7 @@ impl Story {
     }
 
     pub(crate) fn remove(&mut self, ca: &CaId) {
-        self.happen(&[CaRemoved { ca: ca.clone(), key: None }.into()]);
+        self.happen(&[CaRemoved { ca: ca.clone(), key: None, older_keys: Vec::new() }.into()]);
     }
 
     /// Consumes a unit; whether there was one.

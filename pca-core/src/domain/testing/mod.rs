@@ -158,6 +158,8 @@ impl Story {
             fingerprint: Digest::of(generation.certificate.as_bytes()),
             root: self.ca(id).is_root(),
             uploaded: false,
+            older: Vec::new(),
+            external: false,
         }
     }
 
@@ -308,6 +310,8 @@ impl Story {
             }
             let (key, key_use) = match event {
                 Event::CaEnabled(enabled) => (Some(&enabled.key), KeyUse::CertificateAuthority),
+                Event::CaRenewed(renewed) if renewed.new_key => (Some(&renewed.key), KeyUse::CertificateAuthority),
+                Event::CaRequested(requested) => (Some(&requested.key), KeyUse::CertificateAuthority),
                 Event::CertificateIssued(issued) => (issued.key.as_ref(), KeyUse::Holder),
                 _ => continue,
             };

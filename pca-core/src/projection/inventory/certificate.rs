@@ -110,6 +110,10 @@ pub struct CertificateEntry {
     pub revocation: Option<Revocation>,
     /// Whether it left the list (rule A5).
     pub removed: bool,
+    /// The certificate that it renews (rule A4).
+    pub renews: Option<CertificateId>,
+    /// The certificate that renewed it last.
+    pub renewed_by: Option<CertificateId>,
 }
 
 impl CertificateEntry {
@@ -134,6 +138,8 @@ impl CertificateEntry {
             holder: issued.holder.clone(),
             revocation: None,
             removed: false,
+            renews: issued.renews,
+            renewed_by: None,
         }
     }
 

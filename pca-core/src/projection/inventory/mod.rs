@@ -106,6 +106,10 @@ impl Inventory {
                 self.places.insert(issued.id, place);
                 self.by_ca.entry(issued.ca.clone()).or_default().push(place);
                 self.certificates.push(CertificateEntry::new(issued, told));
+                let renewed = issued.renews.and_then(|before| self.places.get(&before).copied());
+                if let Some(before) = renewed.and_then(|place| self.certificates.get_mut(place)) {
+                    before.renewed_by = Some(issued.id);
+                }
                 return;
             }
             Event::CertificateRevoked(_)

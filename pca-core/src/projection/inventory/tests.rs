@@ -63,6 +63,8 @@ fn reset(story: Story, ca: &CaId) -> Story {
         fingerprint: Digest::of(generation.certificate.as_bytes()),
         root: false,
         uploaded: false,
+        older: Vec::new(),
+        external: false,
     };
     story.and(CaReset { end })
 }

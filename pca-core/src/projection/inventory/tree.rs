@@ -4,7 +4,7 @@ use core::fmt;
 
 use serde::Serialize;
 
-use crate::domain::ca::{Ca, CaState, Role};
+use crate::domain::ca::{Ca, CaState, Generation, Role};
 use crate::domain::{CaId, OrderId};
 use crate::keys::{Algorithm, Family};
 use crate::log::{Digest, Timestamp};
@@ -23,6 +23,8 @@ pub enum CaStatus {
     Enabled,
     /// It issues nothing for a while (rule C10).
     Disabled,
+    /// An issuer elsewhere is asked for its certificate (rule C2).
+    Requested,
     /// Its certificate is past its last second of validity.
     Expired,
     /// Revoked for good (rule C9).
@@ -43,6 +45,7 @@ impl CaStatus {
             Self::NotEnabled => "not-enabled",
             Self::Enabled => "enabled",
             Self::Disabled => "disabled",
+            Self::Requested => "requested",
             Self::Expired => "expired",
             Self::Revoked => "revoked",
             Self::RefundRequested => "refund-requested",
@@ -61,6 +64,7 @@ impl CaStatus {
             CaState::RefundRequested => Self::RefundRequested,
             CaState::Refunded => Self::Refunded,
             CaState::Removed => Self::Removed,
+            CaState::NotEnabled if ca.request().is_some() => Self::Requested,
             CaState::NotEnabled | CaState::Unknown => Self::NotEnabled,
         }
     }
@@ -90,8 +94,10 @@ pub struct CaEntry {
     pub status: CaStatus,
     /// When its service term ends (rule O5).
     pub term_ends: Timestamp,
-    /// Its certificate, while it has one.
+    /// Its certificate, while it has one: the newest, which issues.
     pub certificate: Option<CaCertificateEntry>,
+    /// Its older certificates that are still in use, newest first (rule C11).
+    pub older: Vec<CaCertificateEntry>,
     /// How many generations it has had before.
     pub ended_generations: usize,
     /// What it issued.
@@ -197,21 +203,8 @@ impl Inventory {
 
     fn entry(&self, ca: &Ca, now: Timestamp) -> Option<CaEntry> {
         let (id, bought) = (ca.id()?, ca.bought()?);
-        let certificate = ca.generation().map(|generation| {
-            let parsed = generation.parsed.as_deref();
-            let key = parsed.and_then(|parsed| parsed.public_key().ok());
-            CaCertificateEntry {
-                id: generation.id,
-                serial: generation.id.serial(),
-                generation: generation.number,
-                subject: parsed.map(|parsed| parsed.subject().to_string()),
-                common_name: parsed.and_then(|parsed| parsed.subject().common_name()),
-                algorithm: key.and_then(crate::keys::PublicKey::algorithm),
-                not_before: generation.not_before,
-                not_after: generation.not_after,
-                fingerprint: Digest::of(generation.certificate.as_bytes()),
-            }
-        });
+        let mut living = ca.living_generations().map(CaCertificateEntry::of);
+        let (certificate, older) = (living.next(), living.collect());
         Some(CaEntry {
             ca: id.clone(),
             root: ca.root().cloned(),
@@ -221,8 +214,27 @@ impl Inventory {
             status: CaStatus::of(ca, now),
             term_ends: bought.term_ends,
             certificate,
+            older,
             ended_generations: ca.ended().len(),
             certificates: self.counts(id, now),
         })
+    }
+}
+
+impl CaCertificateEntry {
+    fn of(generation: &Generation) -> Self {
+        let parsed = generation.parsed.as_deref();
+        let key = parsed.and_then(|parsed| parsed.public_key().ok());
+        Self {
+            id: generation.id,
+            serial: generation.id.serial(),
+            generation: generation.number,
+            subject: parsed.map(|parsed| parsed.subject().to_string()),
+            common_name: parsed.and_then(|parsed| parsed.subject().common_name()),
+            algorithm: key.and_then(crate::keys::PublicKey::algorithm),
+            not_before: generation.not_before,
+            not_after: generation.not_after,
+            fingerprint: Digest::of(generation.certificate.as_bytes()),
+        }
     }
 }

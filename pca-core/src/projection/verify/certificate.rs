@@ -42,7 +42,7 @@ pub(super) fn of_authority(
         fact("issuer name", &certificate.subject(), &certificate.issuer(), &mut faults);
         // A broken hash in a root's own signature was accepted as a warning (rule C3): nobody relies on it.
         let excused = |error: &SignatureError| {
-            matches!(enabled.mode, EnableMode::Uploaded { .. })
+            matches!(enabled.mode, EnableMode::Uploaded { .. } | EnableMode::External { .. })
                 && matches!(error, SignatureError::Algorithm(SignatureAlgorithmError::Weak { .. }))
         };
         if signatures && let Ok(key) = certificate.public_key() {
@@ -81,18 +81,18 @@ pub(super) fn of_holder(
 }
 
 /// What an event says of a certificate.
-struct Stated<'a> {
-    certificate: &'a Der,
-    id: CertificateId,
-    spki: Digest,
-    not_before: Timestamp,
-    not_after: Timestamp,
-    ca: bool,
-    family: Option<Family>,
+pub(super) struct Stated<'a> {
+    pub(super) certificate: &'a Der,
+    pub(super) id: CertificateId,
+    pub(super) spki: Digest,
+    pub(super) not_before: Timestamp,
+    pub(super) not_after: Timestamp,
+    pub(super) ca: bool,
+    pub(super) family: Option<Family>,
 }
 
 impl Stated<'_> {
-    fn check(&self) -> Result<(ParsedCertificate, Vec<CertificateFault>), CertificateFault> {
+    pub(super) fn check(&self) -> Result<(ParsedCertificate, Vec<CertificateFault>), CertificateFault> {
         let certificate =
             ParsedCertificate::from_der(self.certificate.as_bytes()).map_err(CertificateFault::Unreadable)?;
         let mut faults = Vec::new();
@@ -122,7 +122,12 @@ impl Stated<'_> {
 }
 
 /// Holds a certificate against its issuer's: name, validity, signature.
-fn under(certificate: &ParsedCertificate, issuer: &Generation, signatures: bool, faults: &mut Vec<CertificateFault>) {
+pub(super) fn under(
+    certificate: &ParsedCertificate,
+    issuer: &Generation,
+    signatures: bool,
+    faults: &mut Vec<CertificateFault>,
+) {
     let Some(parsed) = issuer.parsed.as_deref() else {
         faults.push(CertificateFault::Issuer);
         return;
@@ -143,7 +148,12 @@ fn under(certificate: &ParsedCertificate, issuer: &Generation, signatures: bool,
     }
 }
 
-fn fact<T: PartialEq + ToString>(what: &'static str, stated: &T, found: &T, faults: &mut Vec<CertificateFault>) {
+pub(super) fn fact<T: PartialEq + ToString>(
+    what: &'static str,
+    stated: &T,
+    found: &T,
+    faults: &mut Vec<CertificateFault>,
+) {
     if stated != found {
         faults.push(CertificateFault::Fact { what, stated: stated.to_string(), found: found.to_string() });
     }

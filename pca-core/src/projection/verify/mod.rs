@@ -6,6 +6,7 @@
 
 mod certificate;
 mod fault;
+mod roll_over;
 
 pub use fault::{CertificateFault, DomainFault};
 
@@ -126,6 +127,9 @@ impl DomainVerifier {
         }
         match &told.event {
             Event::CaEnabled(enabled) => self.enabled(enabled, position, faults),
+            Event::CaRenewed(renewed) => self.renewed(renewed, position, faults),
+            Event::CaRequested(requested) => self.requested(requested, position, faults),
+            Event::CaCrossSigned(signed) => self.cross_signed(signed, position, faults),
             Event::CertificateIssued(issued) => self.issued(issued, position, faults),
             Event::CertificateRevoked(revoked) if !self.serials.contains(&revoked.id) => {
                 faults.push(DomainFault::UnknownCertificate { position, id: revoked.id });

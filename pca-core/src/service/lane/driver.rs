@@ -10,7 +10,7 @@ use futures_channel::oneshot;
 
 use crate::domain::event::Event;
 use crate::domain::policy::VerifyAfterSigning;
-use crate::domain::{Command as _, Desk, Halt, Plan, State, stream};
+use crate::domain::{Desk, Halt, Plan, State, stream};
 use crate::log::{
     Commit, EventData as _, Position, Receipt, Revision, StoreError, StreamId, StreamsRead, Timestamp, World,
 };
@@ -532,7 +532,7 @@ impl Driver {
 /// Decides a request on folded streams; gives what it looked at and claimed, too.
 fn decide(world: &World<State>, entry: &Entry) -> Result<(Plan, Vec<(StreamId, Revision)>), Halt> {
     let desk = Desk::new(world.desk_beside(&entry.beside), &entry.evidence);
-    let plan = entry.request.decide(&desk, &entry.context)?;
+    let plan = entry.decide(&desk)?;
     Ok((plan, desk.into_notes()))
 }
 

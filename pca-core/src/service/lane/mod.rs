@@ -23,12 +23,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_channel::oneshot;
 
-use crate::domain::certificate::{IssueCertificate, KeySource};
+use crate::domain::certificate::{IssueCertificate, RenewCertificate, decide_renewal};
 use crate::domain::event::Event;
-use crate::domain::{Context, Evidence, Need, Refusal, State, stream};
+use crate::domain::{Command as _, Context, Desk, Evidence, Halt, Need, Plan, Refusal, State, stream};
 use crate::keys::KeyError;
 use crate::log::{Metadata, Receipt, Revision, StreamId, Timestamp, World};
 use crate::ports::{EventStore, KeyStore};
+use crate::x509::CertificateId;
 
 use super::execute::Identity;
 use super::snapshots::Shelf;
@@ -42,6 +43,8 @@ use view::View;
 /// A request on its way through the lane.
 pub(super) struct Entry {
     pub(super) request: IssueCertificate,
+    /// The certificate that it renews (rule A4).
+    pub(super) renews: Option<CertificateId>,
     pub(super) identity: Identity,
     pub(super) context: Context,
     pub(super) metadata: Arc<Metadata>,
@@ -68,10 +71,8 @@ impl Entry {
         metadata: Arc<Metadata>,
     ) -> Box<Self> {
         Box::new(Self {
-            own: match &request.key {
-                KeySource::Csr(csr) => Some(stream::spki(&csr.public_key().digest())),
-                KeySource::Platform(_) => None,
-            },
+            own: request.key.holders().map(|key| stream::spki(&key.digest())),
+            renews: None,
             context: Context { time, commit: identity.commit, seed: identity.seed },
             request,
             identity,
@@ -82,6 +83,22 @@ impl Entry {
             prepared: false,
             outdated: false,
         })
+    }
+
+    /// The command that it carries out.
+    pub(super) const fn command(&self) -> &'static str {
+        match self.renews {
+            None => IssueCertificate::NAME,
+            Some(_) => RenewCertificate::NAME,
+        }
+    }
+
+    /// Decides it.
+    pub(super) fn decide(&self, desk: &Desk<'_>) -> Result<Plan, Halt> {
+        match self.renews {
+            None => self.request.decide(desk, &self.context),
+            Some(of) => decide_renewal(of, &self.request, desk, &self.context),
+        }
     }
 }
 

@@ -7,6 +7,7 @@ mod end;
 mod judges;
 mod keys;
 mod model;
+mod renew;
 
 use super::*;
 use crate::domain::testing::Story;
