@@ -12,6 +12,7 @@
 )]
 
 mod bulk;
+mod crls;
 mod download;
 mod history;
 mod kit;

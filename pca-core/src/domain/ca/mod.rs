@@ -92,6 +92,7 @@ pub struct Ca {
     generation: Option<Generation>,
     ended: Vec<EndedGeneration>,
     addresses: Addresses,
+    crl_urls: Vec<String>,
     left_key: Option<KeyId>,
     templates: Templates,
 }
@@ -249,6 +250,22 @@ impl Ca {
         &self.addresses
     }
 
+    /// Every address of its CRL that it has written into certificates, over all generations, the newest last
+    /// (rule A3: the list of a partition names them all).
+    #[must_use]
+    pub fn crl_urls(&self) -> &[String] {
+        &self.crl_urls
+    }
+
+    fn address(&mut self, addresses: &Addresses) {
+        self.addresses = addresses.clone();
+        self.templates = Templates::default();
+        if let Some(url) = &addresses.crl_url {
+            self.crl_urls.retain(|known| known != url);
+            self.crl_urls.push(url.clone());
+        }
+    }
+
     /// The key of a CA that left the list while it had one, until the key is destroyed (rules R6, K3).
     #[must_use]
     pub fn left_key(&self) -> Option<&KeyId> {
@@ -330,8 +347,7 @@ impl Fold for Ca {
             Event::RefundDeclined(_) => self.state = self.before_refund,
             Event::CaEnabled(enabled) => {
                 self.state = CaState::Enabled;
-                self.addresses = enabled.addresses.clone();
-                self.templates = Templates::default();
+                self.address(&enabled.addresses);
                 self.generation = Some(Generation {
                     number: enabled.generation,
                     parsed: ParsedCertificate::from_der(enabled.certificate.as_bytes()).ok().map(Arc::new),
@@ -346,10 +362,7 @@ impl Fold for Ca {
                     mode: enabled.mode.clone(),
                 });
             }
-            Event::CaConfigured(configured) => {
-                self.addresses = configured.addresses.clone();
-                self.templates = Templates::default();
-            }
+            Event::CaConfigured(configured) => self.address(&configured.addresses),
             Event::CaDisabled(_) => self.state = CaState::Disabled,
             Event::CaReenabled(_) => self.state = CaState::Enabled,
             Event::CaReset(reset) => self.end(&reset.end, CaState::NotEnabled, moment),

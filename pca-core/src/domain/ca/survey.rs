@@ -184,6 +184,7 @@ impl<'w> Fate<'w> {
             invalidity_date: None,
             not_after: self.generation.not_after,
             compromised_spki: compromised.then_some(self.generation.spki),
+            partition: None,
         }))
     }
 
