@@ -147,7 +147,7 @@ async fn run(global: Global, command: Command) -> Outcome {
         Command::Download(args) => download::download(global, args).await,
         Command::Revoke(args) => issue::revoke(global, args).await,
         Command::Unhold { certificate } => issue::unhold(global, &certificate).await,
-        Command::Crl { ca, out, delta, partition } => crls::publish(global, ca, &out, delta, partition.is_some()).await,
+        Command::Crl { ca, out, delta, partition } => crls::publish(global, ca, &out, delta, partition.as_ref()).await,
         Command::Preview(args) => endings::preview(global, args).await,
         Command::Reset(args) => endings::reset(global, args).await,
         Command::RevokeCa(args) => endings::revoke(global, args).await,

@@ -188,7 +188,7 @@ fn g1_every_command_is_asked_about_with_its_ca() {
     asked(&pca, &officer, ResetCa::confirmed(ca.clone(), Digest::ZERO), Some(&ca));
     asked(&pca, &officer, RevokeCa::confirmed(ca.clone(), Digest::ZERO), Some(&ca));
     asked(&pca, &officer, RemoveCa { ca: ca.clone() }, Some(&ca));
-    asked(&pca, &officer, PublishCrl { ca: ca.clone() }, Some(&ca));
+    asked(&pca, &officer, PublishCrl::full(ca.clone()), Some(&ca));
     asked(&pca, &officer, PublishLastCrl { ca: ca.clone(), generation: 1 }, Some(&ca));
     asked(&pca, &officer, server(&ca, "b.example"), Some(&ca));
     asked(&pca, &officer, IssueAtomically { requests: vec![server(&ca, "b.example")] }, Some(&ca));

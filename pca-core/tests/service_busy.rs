@@ -337,7 +337,7 @@ fn l4_a_refusal_and_an_answer_wait_for_no_pause() {
 fn a3_a_crl_that_stands_is_answered_with_its_receipt() {
     let site = Site::new(Kind::FakeMemory);
     let ca = site.issuing(5).intermediate;
-    let publish = PublishCrl { ca: ca.clone() };
+    let publish = PublishCrl::full(ca.clone());
     let first = site.done(publish.clone());
     assert!(!first.repeated);
     issue(&site, &ca, "a.example");

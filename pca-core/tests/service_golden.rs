@@ -223,8 +223,20 @@ fn examples() -> Vec<(&'static str, Event)> {
         covers: Position::new(77),
         digest: Digest::of(b"crl"),
         last: None,
+        delta: None,
+        partition: None,
+        freshest: Some("http://pki.example/oa.delta.crl".into()),
     };
-    let last = CrlPublished { expired_before: Some(NOW), last: Some(der), ..published.clone() };
+    let delta = CrlPublished {
+        delta: Some(DeltaBase { number: 1_767_225_599, covers: Position::new(70) }),
+        partition: Some(CrlPartition {
+            index: 3,
+            addresses: vec!["http://pki.example/oa.3.crl".into(), "http://old.example/oa.3.crl".into()],
+        }),
+        freshest: None,
+        ..published.clone()
+    };
+    let last = CrlPublished { expired_before: Some(NOW), last: Some(der), freshest: None, ..published.clone() };
     let root = RootOrdered {
         order: order(),
         root: ca(0),
@@ -242,11 +254,13 @@ fn examples() -> Vec<(&'static str, Event)> {
         invalidity_date: Some(NOW),
         not_after: later(90),
         compromised_spki: Some(Digest::of(b"spki")),
+        partition: Some(3),
     };
     let held = CertificateRevoked {
         reason: RevocationReason::CertificateHold,
         invalidity_date: None,
         compromised_spki: None,
+        partition: None,
         ..revoked.clone()
     };
     let quota = Lot { id: lot(1), free: false, units: 70_000, expires: None };
@@ -308,6 +322,7 @@ fn examples() -> Vec<(&'static str, Event)> {
         ("keyless", CaRemoved { ca: ca(1), key: None, older_keys: Vec::new() }.into()),
         ("", published.into()),
         ("last", last.into()),
+        ("delta", delta.into()),
         ("", KeyDestroyed { key: key(), owner: KeyOwner::Ca(ca(1)) }.into()),
         ("holder", KeyDestroyed { key: key(), owner: KeyOwner::Certificate(id) }.into()),
         ("", KeyAbandoned { key: key() }.into()),

@@ -155,16 +155,22 @@ Example:
     #[command(after_help = "\
 Example:
   pca crl ca_k3fj5s7wq2m4xyzt --out oa.crl
-  openssl crl -inform DER -in oa.crl -noout -text")]
+  pca crl ca_k3fj5s7wq2m4xyzt --out oa.delta.crl --delta
+  openssl crl -inform DER -in oa.crl -noout -text
+
+While several keys of the CA are alive, the CRL by the newest goes to FILE, and those by the others, which say the same, to
+FILE.gen1 and so on, after the generation of the CA whose key it is.")]
     Crl {
         #[command(flatten)]
         ca: CaArgs,
         /// Where to write it; an older CRL there is replaced
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
-        #[arg(long, hide = true)]
+        /// Tell only what has changed since the newest full one
+        #[arg(long)]
         delta: bool,
-        #[arg(long, value_name = "I", hide = true, allow_negative_numbers = true)]
+        /// The CRL of one partition, from 0; the policy's crl_partitions says how many there are
+        #[arg(long, value_name = "I", allow_negative_numbers = true)]
         partition: Option<Number>,
     },
     /// Show what resetting or revoking a CA would destroy, with the digest that confirms it

@@ -14,6 +14,7 @@
 mod browsers;
 mod bulk;
 mod check_chain;
+mod crls;
 mod download;
 mod formats;
 mod history;

@@ -79,8 +79,6 @@ fn what_comes_later_is_refused_with_its_rule() {
     let pair = desk.buy("ecc");
     desk.no(&["enable", &pair.root, "--cn", "X", "--permit-dns", "a.example", "--exclude-ip", "10.0.0.0/8"], &["C6"]);
     desk.yes(&["enable", &pair.root, "--cn", "X"]);
-    desk.no(&["crl", &pair.root, "--out", "x", "--delta"], &["A3"]);
-    desk.no(&["crl", &pair.root, "--out", "x", "--partition", "-1"], &["A3"]);
 }
 
 /// Every command, and every command below it.
@@ -162,7 +160,7 @@ fn completions_are_scripts() {
         let run = desk.plain(&["completions", shell]);
         assert_eq!(run.code, 0);
         assert!(run.stdout.contains("revoke-ca") && run.stdout.contains("passphrase-file"), "{shell}");
-        for later in ["prove", "permit-dns", "partition"] {
+        for later in ["prove", "permit-dns"] {
             assert!(!run.stdout.contains(later), "{shell} offers {later}, which cannot be had yet");
         }
         // The scripts of the other two complete no values.

@@ -425,6 +425,17 @@ impl<'w> Desk<'w> {
         }
     }
 
+    /// The most partitions of CRLs that any policy so far has had (rule A3).
+    ///
+    /// # Errors
+    /// [`Halt::Needs`] if the stream has not been loaded.
+    pub fn most_crl_partitions(&self) -> Result<u32, Halt> {
+        match self.desk.get_named(&stream::on_stack::policy())? {
+            State::Policy(fold) => Ok(fold.most_crl_partitions()),
+            _ => Err(Halt::Needs(Need::Stream(stream::policy()))),
+        }
+    }
+
     /// A key's life, if it has been loaded; it is not asked for. What was made for a command can so be claimed without a
     /// look, and a claim that conflicted be told from one that can succeed once the stream is here.
     #[must_use]

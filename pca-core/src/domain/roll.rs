@@ -23,6 +23,8 @@ pub struct RollEntry {
     pub generation: u32,
     /// Its last second of validity.
     pub not_after: Timestamp,
+    /// The partition of its issuer's CRLs that it belongs to (rule A3).
+    pub partition: Option<u16>,
     /// Its holder's name, if it has one.
     pub holder: Option<String>,
 }
@@ -33,6 +35,7 @@ impl From<&CertificateIssued> for RollEntry {
             id: issued.id,
             generation: issued.generation,
             not_after: issued.not_after,
+            partition: issued.partition,
             holder: issued.holder.name.clone(),
         }
     }

@@ -9,13 +9,14 @@ use futures_util::StreamExt as _;
 use crate::delivery::Delivery;
 use crate::domain::ca::{ResetCa, RevokeCa};
 use crate::domain::certificate::{IssueAtomically, IssueCertificate, Issued, RenewCertificate};
+use crate::domain::crl::PublishCrl;
 use crate::domain::{CaId, Command, Desk, Halt};
 use crate::log::{Position, Recorded, Timestamp};
 use crate::projection::Projection;
 
 use super::download::Download;
 use super::process::{Ended, Finished, SweptKey};
-use super::{Call, Done, Error, Preview, SignedCrl};
+use super::{Call, Done, Error, Preview, SignedCrl, SignedCrls};
 
 /// [`Pca`](super::Pca), blocking. Do not use it from within an executor's threads.
 ///
@@ -173,6 +174,14 @@ impl Pca {
     /// As there.
     pub fn publish_crl(&self, ca: &CaId, call: &Call) -> Result<SignedCrl, Error> {
         pollster::block_on(self.pca.publish_crl(ca, call))
+    }
+
+    /// As [`super::Pca::publish_crls`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn publish_crls(&self, command: &PublishCrl, call: &Call) -> Result<SignedCrls, Error> {
+        pollster::block_on(self.pca.publish_crls(command, call))
     }
 
     /// As [`super::Pca::question`].

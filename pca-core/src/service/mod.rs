@@ -34,7 +34,7 @@ pub use journal::{RefusalJournal, RefusedAttempt};
 pub use preview::{Moved, Preview};
 pub use process::{Ended, Finished, Swept, SweptKey};
 pub use recorder::{DecisionRecord, Recorder};
-pub use revocation::SignedCrl;
+pub use revocation::{SignedCrl, SignedCrls};
 pub use snapshots::Snapshots;
 
 use std::collections::HashMap;

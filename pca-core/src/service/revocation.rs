@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::domain::crl::{Crl, PublishCrl, PublishedCrl, last_crl, rolls_needed};
-use crate::domain::{CaId, Command as _, Event, Roll, Scope, State, stream};
+use crate::domain::{CaId, Command as _, Event, Roll, State, stream};
+use crate::keys::KeyId;
 use crate::log::{Revision, World};
 use crate::x509;
 
@@ -17,6 +18,8 @@ pub struct SignedCrl {
     pub der: Vec<u8>,
     /// Its number, times and extent.
     pub facts: PublishedCrl,
+    /// The key that signed it.
+    pub key: KeyId,
 }
 
 impl SignedCrl {
@@ -27,28 +30,59 @@ impl SignedCrl {
     }
 }
 
+/// The same CRL by every key of a CA that is alive (rule A3): a relying party needs the one by the key that issued its
+/// certificate, and whoever serves them serves all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedCrls {
+    /// By the key that issues now, or issued last.
+    pub newest: SignedCrl,
+    /// By the other keys that are alive, which sign no certificates any more.
+    pub others: Vec<SignedCrl>,
+}
+
+impl SignedCrls {
+    /// All of them, the newest first.
+    pub fn iter(&self) -> impl Iterator<Item = &SignedCrl> {
+        core::iter::once(&self.newest).chain(&self.others)
+    }
+}
+
 impl Pca {
-    /// The CRL of a CA: a new one if something was revoked or half of the last one's time has passed, otherwise the last
-    /// one signed once more. After the end of a CA it is the last one that its key signed, from the log.
+    /// The full CRL of a CA, by the key that issues: [`publish_crls`](Self::publish_crls) gives those of the others, too.
     ///
     /// # Errors
     /// [`Error::Refused`], or trouble of a store.
     pub async fn publish_crl(&self, ca: &CaId, call: &Call) -> Result<SignedCrl, Error> {
-        let authorized = self.authorize(call, PublishCrl::NAME, Scope::Ca(ca)).await;
+        self.publish_crls(&PublishCrl::full(ca.clone()), call).await.map(|signed| signed.newest)
+    }
+
+    /// A CRL of a CA, by every key of it that is alive: a new one if something was revoked or half of the last one's time
+    /// has passed, otherwise the last one signed once more. After the end of a CA its full CRL is the last one that its key
+    /// signed, from the log.
+    ///
+    /// # Errors
+    /// [`Error::Refused`], or trouble of a store.
+    pub async fn publish_crls(&self, command: &PublishCrl, call: &Call) -> Result<SignedCrls, Error> {
+        let authorized = self.authorize(call, PublishCrl::NAME, command.scope()).await;
         authorized.inspect_err(|error| self.journal(PublishCrl::NAME, call, error))?;
-        if let Some(last) = self.last_crl(ca).await? {
-            return Ok(last);
+        if !command.delta
+            && command.partition.is_none()
+            && let Some(newest) = self.last_crl(&command.ca).await?
+        {
+            return Ok(SignedCrls { newest, others: Vec::new() });
         }
-        let command = PublishCrl { ca: ca.clone() };
-        let mut carried = self.carry_out(&command, call).await?;
+        let mut carried = self.carry_out(command, call).await?;
         if carried.signed.is_empty() {
             // A repeat under an idempotency key: the log does not keep the signature, so that it is made anew.
-            carried = self.carry_out(&command, &call.unkeyed()).await?;
+            carried = self.carry_out(command, &call.unkeyed()).await?;
         }
-        let facts = PublishCrl::answer(&carried.events).ok_or_else(|| inconsistent("no CRL was published"))?;
-        let (to_sign, signature) = carried.signed.first().ok_or_else(|| inconsistent("no CRL was signed"))?;
-        let der = x509::assemble(&to_sign.tbs, to_sign.algorithm, signature);
-        Ok(SignedCrl { der, facts })
+        let facts = carried.events.iter().filter_map(PublishedCrl::of);
+        let mut signed = facts.zip(&carried.signed).map(|(facts, (to_sign, signature))| {
+            let der = x509::assemble(&to_sign.tbs, to_sign.algorithm, signature);
+            SignedCrl { der, facts, key: to_sign.key.clone() }
+        });
+        let newest = signed.next().ok_or_else(|| inconsistent("no CRL was published and signed"))?;
+        Ok(SignedCrls { newest, others: signed.collect() })
     }
 
     /// The last CRL of a CA that has no key any more; nothing for one that has, or that never had.
@@ -77,8 +111,8 @@ impl Pca {
             rolls.insert(&ended.end.ca, self.inner.roll(&ended.end.ca, ended.position).await?);
         }
         let der = last_crl(&ended, crl, |ca| rolls.get(ca)).map_err(|failure| inconsistent(&failure.to_string()))?;
-        let facts = PublishCrl::answer(&[Event::CrlPublished((*published).clone())]);
+        let facts = PublishedCrl::of(&Event::CrlPublished((*published).clone()));
         let facts = facts.ok_or_else(|| inconsistent("a last CRL has no facts"))?;
-        Ok(Some(SignedCrl { der, facts }))
+        Ok(Some(SignedCrl { der, facts, key: ended.generation.key }))
     }
 }

@@ -5,7 +5,7 @@
 
 use const_oid::ObjectIdentifier;
 
-use super::der::{Writer, tag};
+use super::der::{Writer, encode, tag};
 use super::extension::{
     write_authority_key_identifier, write_basic_constraints, write_certificate_policies, write_extended_key_usage,
     write_key_usage, write_subject_alternative_names, write_subject_key_identifier,
@@ -15,7 +15,9 @@ use super::profile::{Profile, ProfileError};
 use super::san::GeneralName;
 use super::serial::SerialNumber;
 use super::signature::{algorithm_identifier, write_algorithm};
-use super::urls::{AuthorityUrls, write_authority_urls};
+use super::urls::{
+    AuthorityUrls, write_authority_information_access, write_authority_urls, write_crl_distribution_point,
+};
 use super::usage::KeyUsage;
 use super::validity::Validity;
 use crate::keys::{KeyKind, PublicKey, SignatureAlgorithm};
@@ -131,8 +133,12 @@ pub struct LeafTemplate {
     head: Vec<u8>,
     /// The key usage for RSA, for elliptic curves, for Ed25519: the last may be impossible.
     usages: [Result<Vec<u8>, ProfileError>; 3],
-    /// BasicConstraints, AKI, extended key usage, URLs, policies.
+    /// BasicConstraints, extended key usage, AKI.
     extensions: Vec<u8>,
+    /// CRL distribution points, for certificates that belong to no partition of the issuer's CRLs.
+    distribution: Vec<u8>,
+    /// Authority information access, policies.
+    more: Vec<u8>,
 }
 
 impl LeafTemplate {
@@ -145,8 +151,15 @@ impl LeafTemplate {
         write_basic_constraints(&mut writer, false, None);
         write_extended_key_usage(&mut writer, profile.purposes());
         write_authority_key_identifier(&mut writer, &issuer.key_identifier);
-        write_authority_urls(&mut writer, urls);
-        write_certificate_policies(&mut writer, policies);
+        let distribution = encode(|w| {
+            if let Some(crl) = &urls.crl {
+                write_crl_distribution_point(w, crl.as_str());
+            }
+        });
+        let more = encode(|w| {
+            write_authority_information_access(w, urls);
+            write_certificate_policies(w, policies);
+        });
         let usages = [KeyKind::Rsa { modulus_bits: 2048 }, KeyKind::P256, KeyKind::Ed25519].map(|kind| {
             profile.key_usage(kind).map(|usage| {
                 let mut writer = Writer::default();
@@ -154,7 +167,8 @@ impl LeafTemplate {
                 writer.finish()
             })
         });
-        Self { profile, signature_algorithm: issuer.signature_algorithm, head, usages, extensions: writer.finish() }
+        let (signature_algorithm, extensions) = (issuer.signature_algorithm, writer.finish());
+        Self { profile, signature_algorithm, head, usages, extensions, distribution, more }
     }
 
     /// The profile that it was made for.
@@ -174,6 +188,19 @@ impl LeafTemplate {
     /// # Errors
     /// [`ProfileError`] if a key of this kind cannot serve the profile.
     pub fn tbs(&self, leaf: &Leaf<'_>) -> Result<Vec<u8>, ProfileError> {
+        self.write(leaf, |w| w.raw(&self.distribution))
+    }
+
+    /// The to-be-signed certificate of one that belongs to a partition of the issuer's CRLs, which is at that address
+    /// (rule A3).
+    ///
+    /// # Errors
+    /// [`ProfileError`] if a key of this kind cannot serve the profile.
+    pub fn tbs_in_partition(&self, leaf: &Leaf<'_>, address: &str) -> Result<Vec<u8>, ProfileError> {
+        self.write(leaf, |w| write_crl_distribution_point(w, address))
+    }
+
+    fn write(&self, leaf: &Leaf<'_>, distribution: impl FnOnce(&mut Writer)) -> Result<Vec<u8>, ProfileError> {
         let [rsa, curve, ed25519] = &self.usages;
         let usage = match leaf.public_key.kind() {
             KeyKind::Rsa { .. } => rsa,
@@ -182,7 +209,8 @@ impl LeafTemplate {
         };
         let usage = usage.as_ref().map_err(Clone::clone)?;
         let spki = leaf.public_key.spki_der();
-        let room = self.head.len() + self.extensions.len() + spki.len() + leaf.subject.der().len() + 256;
+        let fixed = self.head.len() + self.extensions.len() + self.distribution.len() + self.more.len();
+        let room = fixed + spki.len() + leaf.subject.der().len() + 256;
         let mut writer = Writer::with_capacity(room + 64 * leaf.names.len());
         writer.nested(tag::SEQUENCE, |w| {
             write_version_and_serial(w, leaf.serial);
@@ -193,6 +221,8 @@ impl LeafTemplate {
             write_extensions(w, |w| {
                 w.raw(usage);
                 w.raw(&self.extensions);
+                distribution(w);
+                w.raw(&self.more);
                 write_subject_key_identifier(w, &leaf.public_key.key_identifier());
                 write_subject_alternative_names(w, leaf.subject.is_empty(), leaf.names);
             });
@@ -204,12 +234,16 @@ impl LeafTemplate {
 /// Puts a signature to what was to be signed: a certificate, a CRL or a certificate signing request.
 #[must_use]
 pub fn assemble(tbs: &[u8], algorithm: SignatureAlgorithm, signature: &[u8]) -> Vec<u8> {
-    let mut writer = Writer::with_capacity(tbs.len() + signature.len() + 64);
-    writer.nested(tag::SEQUENCE, |w| {
-        w.raw(tbs);
+    let back = encode(|w| {
         write_algorithm(w, algorithm);
         w.bit_string(signature);
     });
+    // A CRL may have tens of millions of octets: they are moved once.
+    let length = tbs.len() + back.len();
+    let mut writer = Writer::with_capacity(length + 8);
+    writer.header(tag::SEQUENCE, length);
+    writer.raw(tbs);
+    writer.raw(&back);
     writer.finish()
 }
 

@@ -1,16 +1,18 @@
-//! Certificate revocation lists as the platform writes them (RFC 5280 section 5; rule A3): version 2, full.
+//! Certificate revocation lists as the platform writes them (RFC 5280 section 5; rule A3): version 2; full, of a partition,
+//! and deltas of both.
 //!
 //! Entries can be encoded once and kept; a list is then little more than a copy of them.
 
 use serde::{Deserialize, Serialize};
 
 use super::certificate::Issuer;
-use super::der::{Writer, tag};
+use super::der::{Writer, encode, tag};
 use super::extension::{write_authority_key_identifier, write_extension};
 use super::oid;
 use super::reason::RevocationReason;
 use super::serial::SerialNumber;
 use super::signature::algorithm_identifier;
+use super::urls::write_distribution_point_name;
 use super::validity::{Validity, write_generalized_time, write_time};
 use crate::log::Timestamp;
 
@@ -39,7 +41,9 @@ impl CrlEntry {
 
     /// Appends the entry to others.
     pub fn encode_into(&self, octets: &mut Vec<u8>) {
-        octets.extend_from_slice(&self.encode());
+        let mut writer = Writer::onto(core::mem::take(octets));
+        self.write(&mut writer);
+        *octets = writer.finish();
     }
 
     fn write(&self, writer: &mut Writer) {
@@ -85,8 +89,8 @@ impl Crl<'_> {
         last.map_or(0, |last| last.saturating_add(1)).max(seconds)
     }
 
-    /// The to-be-signed list with entries that are encoded already, each slice one or more of them. Without entries the
-    /// list of revoked certificates is absent (RFC 5280 section 5.1.2.6). [`assemble`](super::assemble) puts the
+    /// The to-be-signed full list with entries that are encoded already, each slice one or more of them. Without entries
+    /// the list of revoked certificates is absent (RFC 5280 section 5.1.2.6). [`assemble`](super::assemble) puts the
     /// signature to it.
     #[must_use]
     pub fn tbs<'e, I>(&self, entries: I) -> Vec<u8>
@@ -95,30 +99,98 @@ impl Crl<'_> {
         I::IntoIter: Clone,
     {
         let entries = entries.into_iter();
-        let length: usize = entries.clone().map(<[u8]>::len).sum();
-        let mut front = Writer::with_capacity(256);
-        front.unsigned(tag::INTEGER, 1);
-        front.raw(&algorithm_identifier(self.issuer.signature_algorithm()));
-        front.raw(self.issuer.name().der());
-        write_time(&mut front, self.this_update);
-        write_time(&mut front, self.next_update);
-        if length > 0 {
-            front.header(tag::SEQUENCE, length);
-        }
-        let mut back = Writer::with_capacity(128);
-        back.nested(tag::context_constructed(0), |w| {
-            w.nested(tag::SEQUENCE, |w| {
-                write_authority_key_identifier(w, self.issuer.key_identifier());
-                write_extension(w, &oid::CRL_NUMBER, false, |w| w.unsigned(tag::INTEGER, self.number));
-            });
+        let length = entries.clone().map(<[u8]>::len).sum();
+        let frame = self.frame(&CrlForm::default(), length);
+        let mut tbs = Vec::with_capacity(frame.octets());
+        tbs.extend_from_slice(&frame.front);
+        entries.for_each(|entry| tbs.extend_from_slice(entry));
+        tbs.extend_from_slice(&frame.back);
+        tbs
+    }
+
+    /// What stands before and behind so many octets of encoded entries: for a list that is written piece by piece.
+    #[must_use]
+    pub fn frame(&self, form: &CrlForm<'_>, entries: usize) -> CrlFrame {
+        let fields = encode(|w| {
+            w.unsigned(tag::INTEGER, 1);
+            w.raw(&algorithm_identifier(self.issuer.signature_algorithm()));
+            w.raw(self.issuer.name().der());
+            write_time(w, self.this_update);
+            write_time(w, self.next_update);
+            if entries > 0 {
+                w.header(tag::SEQUENCE, entries);
+            }
         });
-        let (front, back) = (front.finish(), back.finish());
-        let whole = front.len() + length + back.len();
-        let mut writer = Writer::with_capacity(whole + 8);
-        writer.header(tag::SEQUENCE, whole);
-        writer.raw(&front);
-        entries.for_each(|entry| writer.raw(entry));
-        writer.raw(&back);
-        writer.finish()
+        let back = encode(|w| {
+            w.nested(tag::context_constructed(0), |w| w.nested(tag::SEQUENCE, |w| self.write_extensions(form, w)));
+        });
+        let front = encode(|w| {
+            w.header(tag::SEQUENCE, fields.len() + entries + back.len());
+            w.raw(&fields);
+        });
+        CrlFrame { front, entries, back }
+    }
+
+    fn write_extensions(&self, form: &CrlForm<'_>, writer: &mut Writer) {
+        write_authority_key_identifier(writer, self.issuer.key_identifier());
+        write_extension(writer, &oid::CRL_NUMBER, false, |w| w.unsigned(tag::INTEGER, self.number));
+        if let Some(base) = form.base {
+            write_extension(writer, &oid::DELTA_CRL_INDICATOR, true, |w| w.unsigned(tag::INTEGER, base));
+        }
+        if !form.distribution_point.is_empty() {
+            write_extension(writer, &oid::ISSUING_DISTRIBUTION_POINT, true, |w| {
+                w.nested(tag::SEQUENCE, |w| {
+                    write_distribution_point_name(w, form.distribution_point.iter().map(String::as_str));
+                });
+            });
+        }
+        if let Some(freshest) = form.freshest {
+            write_extension(writer, &oid::FRESHEST_CRL, false, |w| {
+                w.nested(tag::SEQUENCE, |w| {
+                    w.nested(tag::SEQUENCE, |w| write_distribution_point_name(w, [freshest]));
+                });
+            });
+        }
+    }
+}
+
+/// What makes a list another one than the full one of its issuer's name; the default is that one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CrlForm<'a> {
+    /// The number of the list that a delta is the difference to: the delta CRL indicator, critical (RFC 5280 section 5.2.4).
+    pub base: Option<u64>,
+    /// Where the certificates in its scope say that it is; empty for the whole name. More than one are addresses that it has
+    /// had: a relying party looks for *one* that both name. The issuing distribution point, critical (RFC 5280 section
+    /// 5.2.5).
+    pub distribution_point: &'a [String],
+    /// Where deltas to it are: the freshest CRL (RFC 5280 section 5.2.6), never in a delta.
+    pub freshest: Option<&'a str>,
+}
+
+/// A to-be-signed list without its entries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CrlFrame {
+    front: Vec<u8>,
+    entries: usize,
+    back: Vec<u8>,
+}
+
+impl CrlFrame {
+    /// What stands before the entries.
+    #[must_use]
+    pub fn front(&self) -> &[u8] {
+        &self.front
+    }
+
+    /// What stands behind the entries.
+    #[must_use]
+    pub fn back(&self) -> &[u8] {
+        &self.back
+    }
+
+    /// How many octets the to-be-signed list has with its entries.
+    #[must_use]
+    pub fn octets(&self) -> usize {
+        self.front.len() + self.entries + self.back.len()
     }
 }

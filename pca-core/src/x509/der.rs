@@ -53,6 +53,11 @@ impl Writer {
         Self { out: Vec::with_capacity(octets) }
     }
 
+    /// Goes on behind what is written already.
+    pub(crate) fn onto(out: Vec<u8>) -> Self {
+        Self { out }
+    }
+
     /// Appends what is encoded already.
     pub(crate) fn raw(&mut self, encoded: &[u8]) {
         self.out.extend_from_slice(encoded);

@@ -81,7 +81,7 @@ pub use address::{EmailAddress, EmailProblem, Uri, UriProblem};
 pub use certificate::{CaCertificate, Issuer, Leaf, LeafTemplate, assemble};
 pub use chain::{Fit, PathViolation, Planned, PlannedRole, ValidityLimit, check_path, fit_validity};
 pub use constraints::{ConstraintBreach, ConstraintViolation, NameConstraints};
-pub use crl::{Crl, CrlEntry};
+pub use crl::{Crl, CrlEntry, CrlForm, CrlFrame};
 pub use csr::{CsrError, VerifiedCsr, ca_csr_tbs, csr_tbs};
 pub use der::{DerError, Malformed};
 pub use entity::{EntityNames, EntityViolation};
@@ -90,7 +90,7 @@ pub use finding::{Severity, UploadFinding};
 pub use host::{DnsName, DnsNameError, DnsNameProblem, Wildcards};
 pub use name::{DistinguishedName, NameHash, NameHashError};
 pub use parsed::{CertificateError, MAX_CERTIFICATE, ParsedCertificate, SignatureError};
-pub use parsed_crl::{CrlError, MAX_CRL, ParsedCrl};
+pub use parsed_crl::{CrlError, DistributionPoint, MAX_CRL, ParsedCrl};
 pub use pem::{MAX_PEM, PemError, to_pem};
 pub use profile::{Profile, ProfileError, UnknownProfile};
 pub use reason::{RevocationReason, UnknownReason};
@@ -103,6 +103,6 @@ pub use upload::{
     CheckedCertificate, CheckedUpload, Expectation, Role, UploadError, certificate_findings, check_certificate,
     check_upload, judge,
 };
-pub use urls::{AuthorityUrls, HttpUrl, HttpUrlError};
+pub use urls::{AuthorityUrls, HttpUrl, HttpUrlError, crl_address_beside};
 pub use usage::KeyUsage;
 pub use validity::{Validity, ValidityError, plus_days, plus_months, plus_years};

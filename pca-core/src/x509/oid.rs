@@ -34,6 +34,7 @@ pub(crate) const CERTIFICATE_POLICIES: ObjectIdentifier = oid("2.5.29.32");
 pub(crate) const POLICY_MAPPINGS: ObjectIdentifier = oid("2.5.29.33");
 pub(crate) const POLICY_CONSTRAINTS: ObjectIdentifier = oid("2.5.29.36");
 pub(crate) const INHIBIT_ANY_POLICY: ObjectIdentifier = oid("2.5.29.54");
+pub(crate) const FRESHEST_CRL: ObjectIdentifier = oid("2.5.29.46");
 pub(crate) const AUTHORITY_KEY_IDENTIFIER: ObjectIdentifier = oid("2.5.29.35");
 pub(crate) const EXTENDED_KEY_USAGE: ObjectIdentifier = oid("2.5.29.37");
 pub(crate) const AUTHORITY_INFO_ACCESS: ObjectIdentifier = oid("1.3.6.1.5.5.7.1.1");

@@ -22,7 +22,7 @@ use crate::log::Timestamp;
 /// The largest list that is read, in octets (rule G4).
 pub const MAX_CRL: usize = 256 * 1024 * 1024;
 
-/// A full list that could be read, with all of its entries. Its signature is not verified by reading.
+/// A list that could be read, with all of its entries. Its signature is not verified by reading.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ParsedCrl {
     der: Vec<u8>,
@@ -34,11 +34,25 @@ pub struct ParsedCrl {
     authority_key_identifier: Option<Vec<u8>>,
     this_update: Timestamp,
     next_update: Option<Timestamp>,
+    base: Option<u64>,
+    distribution_point: Option<DistributionPoint>,
+    freshest: Vec<String>,
     entries: Vec<CrlEntry>,
 }
 
+/// What an issuing distribution point says about the scope of a list (RFC 5280 section 5.2.5).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DistributionPoint {
+    /// The addresses of the point, where it is named by URIs.
+    pub addresses: Vec<String>,
+    /// Whether it is named in another way, or the scope is narrowed by anything else than the point: kinds of certificates,
+    /// reasons, other issuers.
+    pub is_narrower: bool,
+}
+
 impl ParsedCrl {
-    /// Reads DER, or PEM of at most [`MAX_PEM`](super::MAX_PEM) octets.
+    /// Reads a full list: DER, or PEM of at most [`MAX_PEM`](super::MAX_PEM) octets.
     ///
     /// # Errors
     /// [`CrlError`] if the octets are no list, or one whose scope is not the whole of its issuer's certificates.
@@ -49,11 +63,25 @@ impl ParsedCrl {
         Self::from_der(super::pem::pem_or_der(octets, &["X509 CRL"])?.into_owned())
     }
 
-    /// Reads DER.
+    /// Reads a full list: DER.
     ///
     /// # Errors
     /// [`CrlError`] if the octets are no list, or one whose scope is not the whole of its issuer's certificates.
     pub fn from_der(octets: Vec<u8>) -> Result<Self, CrlError> {
+        let list = Self::of_any_scope(octets)?;
+        match (list.base, &list.distribution_point) {
+            (_, Some(_)) => Err(CrlError::Partial),
+            (Some(_), _) => Err(CrlError::Delta),
+            _ => Ok(list),
+        }
+    }
+
+    /// Reads a list of any scope, deltas and those of partitions too: DER. Whoever relies on what is *not* on it must look
+    /// at [`base`](Self::base) and [`distribution_point`](Self::distribution_point).
+    ///
+    /// # Errors
+    /// [`CrlError`] if the octets are no list.
+    pub fn of_any_scope(octets: Vec<u8>) -> Result<Self, CrlError> {
         if octets.len() > MAX_CRL {
             return Err(CrlError::TooLarge { octets: octets.len() });
         }
@@ -88,6 +116,7 @@ impl ParsedCrl {
         let mut number = None;
         let mut authority_key_identifier = None;
         let mut refused = None;
+        let (mut base, mut distribution_point, mut freshest) = (None, None, Vec::new());
         if let Some(extensions) = reader.optional(tag::context_constructed(0))? {
             read_extensions(extensions.content, |kind, critical, value| {
                 match kind {
@@ -96,8 +125,9 @@ impl ParsedCrl {
                         let mut parts = Reader::new(der::single(value, tag::SEQUENCE)?.content);
                         authority_key_identifier = parts.optional(tag::context(0))?.map(|id| id.content.to_vec());
                     }
-                    oid::DELTA_CRL_INDICATOR => refused = Some(CrlError::Delta),
-                    oid::ISSUING_DISTRIBUTION_POINT => refused = Some(CrlError::Partial),
+                    oid::DELTA_CRL_INDICATOR => base = Some(unsigned(der::single(value, tag::INTEGER)?.content)?),
+                    oid::ISSUING_DISTRIBUTION_POINT => distribution_point = Some(read_distribution_point(value)?),
+                    oid::FRESHEST_CRL => freshest = read_freshest(value)?,
                     _ if critical => refused = Some(CrlError::UnknownCriticalExtension { oid: kind }),
                     _ => {}
                 }
@@ -117,6 +147,9 @@ impl ParsedCrl {
             authority_key_identifier,
             this_update,
             next_update,
+            base,
+            distribution_point,
+            freshest,
             entries,
             der: octets,
         })
@@ -156,6 +189,24 @@ impl ParsedCrl {
     #[must_use]
     pub const fn next_update(&self) -> Option<Timestamp> {
         self.next_update
+    }
+
+    /// The number of the list that this delta is the difference to; nothing for a list that is complete.
+    #[must_use]
+    pub const fn base(&self) -> Option<u64> {
+        self.base
+    }
+
+    /// The part of its issuer's certificates that it is about; nothing for all of them.
+    #[must_use]
+    pub const fn distribution_point(&self) -> Option<&DistributionPoint> {
+        self.distribution_point.as_ref()
+    }
+
+    /// Where deltas to it are, by URI.
+    #[must_use]
+    pub fn freshest(&self) -> &[String] {
+        &self.freshest
     }
 
     /// Its entries, in order.
@@ -230,6 +281,49 @@ impl CrlError {
             _ => "C3",
         }
     }
+}
+
+fn read_distribution_point(value: &[u8]) -> Result<DistributionPoint, DerError> {
+    let mut point = DistributionPoint::default();
+    let mut fields = Reader::new(der::single(value, tag::SEQUENCE)?.content);
+    while !fields.is_empty() {
+        let field = fields.any()?;
+        match field.tag {
+            tag if tag == tag::context_constructed(0) => {
+                point.addresses = read_full_name(field.content)?;
+                point.is_narrower |= point.addresses.is_empty();
+            }
+            _ => point.is_narrower = true,
+        }
+    }
+    Ok(point)
+}
+
+fn read_freshest(value: &[u8]) -> Result<Vec<String>, DerError> {
+    let mut addresses = Vec::new();
+    let mut points = Reader::new(der::single(value, tag::SEQUENCE)?.content);
+    while !points.is_empty() {
+        let mut point = Reader::new(points.expect(tag::SEQUENCE)?.content);
+        if let Some(name) = point.optional(tag::context_constructed(0))? {
+            addresses.extend(read_full_name(name.content)?);
+        }
+    }
+    Ok(addresses)
+}
+
+/// The URIs of a `DistributionPointName`; none if it is relative to the issuer.
+fn read_full_name(content: &[u8]) -> Result<Vec<String>, DerError> {
+    let mut addresses = Vec::new();
+    if let Some(full) = Reader::new(content).optional(tag::context_constructed(0))? {
+        let mut names = Reader::new(full.content);
+        while !names.is_empty() {
+            let name = names.any()?;
+            if name.tag == tag::context(6) {
+                addresses.push(String::from_utf8_lossy(name.content).into_owned());
+            }
+        }
+    }
+    Ok(addresses)
 }
 
 fn read_entries(octets: &[u8]) -> Result<Vec<CrlEntry>, CrlError> {

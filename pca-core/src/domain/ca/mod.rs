@@ -101,6 +101,7 @@ pub struct Ca {
     older: Vec<OlderGeneration>,
     ended: Vec<EndedGeneration>,
     addresses: Addresses,
+    crl_urls: Vec<String>,
     /// Keys that no generation has any more, and that are to be destroyed.
     left_keys: Vec<KeyId>,
     request: Option<CaRequested>,
@@ -247,6 +248,22 @@ impl Ca {
         &self.addresses
     }
 
+    /// Every address of its CRL that it has written into certificates, over all generations, the newest last
+    /// (rule A3: the list of a partition names them all).
+    #[must_use]
+    pub fn crl_urls(&self) -> &[String] {
+        &self.crl_urls
+    }
+
+    fn address(&mut self, addresses: &Addresses) {
+        self.addresses = addresses.clone();
+        self.templates = Templates::default();
+        if let Some(url) = &addresses.crl_url {
+            self.crl_urls.retain(|known| known != url);
+            self.crl_urls.push(url.clone());
+        }
+    }
+
     /// Keys that it has no use for any more, until they are destroyed (rule K3): of a CA that left the list while it had
     /// some (rule R6), and of signing requests that were given up (rule C2).
     #[must_use]
@@ -325,8 +342,7 @@ impl Fold for Ca {
             Event::RefundDeclined(_) => self.state = self.before_refund,
             Event::CaEnabled(enabled) => {
                 self.state = CaState::Enabled;
-                self.addresses = enabled.addresses.clone();
-                self.templates = Templates::default();
+                self.address(&enabled.addresses);
                 self.request = None;
                 self.generation = Some(Generation::enabled(enabled, moment));
             }
@@ -357,10 +373,7 @@ impl Fold for Ca {
                 spki: signed.spki,
                 not_after: signed.not_after,
             }),
-            Event::CaConfigured(configured) => {
-                self.addresses = configured.addresses.clone();
-                self.templates = Templates::default();
-            }
+            Event::CaConfigured(configured) => self.address(&configured.addresses),
             Event::CaDisabled(_) => self.state = CaState::Disabled,
             Event::CaReenabled(_) => self.state = CaState::Enabled,
             Event::CaReset(reset) => self.end(&reset.end, CaState::NotEnabled, moment),

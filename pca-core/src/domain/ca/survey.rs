@@ -216,7 +216,15 @@ impl<'w> Fate<'w> {
                 desk.spki(spki)?;
             }
             let reason = if compromised { RevocationReason::CaCompromise } else { reason };
-            events.push(CertificateRevoked { id, ca, reason, invalidity_date: None, not_after, compromised_spki });
+            events.push(CertificateRevoked {
+                id,
+                ca,
+                reason,
+                invalidity_date: None,
+                not_after,
+                compromised_spki,
+                partition: None,
+            });
         }
         Ok(events)
     }

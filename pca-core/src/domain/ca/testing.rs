@@ -280,6 +280,7 @@ impl Scene {
             invalidity_date: None,
             not_after: issued.not_after,
             compromised_spki: (reason == RevocationReason::KeyCompromise).then_some(issued.spki),
+            partition: issued.partition,
         });
     }
 

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::domain::ca::Generation;
+use crate::domain::crl::{partition_address, partition_of};
 use crate::domain::decision::{Command, Context, Desk, Halt, Plan};
 use crate::domain::event::{Balance, CertificateIssued, Der, Event, Holder, LotUnits, QuotaLapsed};
 use crate::domain::key::KeyState;
@@ -124,7 +125,10 @@ impl IssueCertificate {
         objections.verdict()?;
         match (names, holder, paid, validity, issuing) {
             (Some(names), Some(holder), Some(paid), Some(validity), Some((signer, template))) => {
-                Ok(Draft { request: self, signer, template, names, holder, key, paid, validity, renews: None })
+                let crl_url = issuers.intermediate.and_then(|issuing| issuing.addresses().crl_url.as_deref());
+                let partitions = crl_url.map(|crl_url| (policy.crl_partitions, crl_url));
+                let renews = None;
+                Ok(Draft { request: self, signer, template, names, holder, key, paid, validity, partitions, renews })
             }
             // Whatever is missing was objected to; what is not enabled is the only thing that could be left.
             _ => Err(Halt::Refused(unready(&self.ca).into())),
@@ -228,6 +232,8 @@ pub(super) struct Draft<'a> {
     validity: Validity,
     /// The certificate that it renews (rule A4).
     pub(super) renews: Option<CertificateId>,
+    /// Into how many partitions the issuer's CRLs are divided, and where they are (rule A3).
+    partitions: Option<(u32, &'a str)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -267,7 +273,12 @@ impl Draft<'_> {
             public_key,
             names: self.names.names(),
         };
-        let tbs = self.template.tbs(&leaf).map_err(|error| {
+        let partition = self.partitions.and_then(|(count, crl_url)| Some((partition_of(&serial, count)?, crl_url)));
+        let tbs = match partition {
+            None => self.template.tbs(&leaf),
+            Some((index, crl_url)) => self.template.tbs_in_partition(&leaf, &partition_address(crl_url, index)),
+        }
+        .map_err(|error| {
             Halt::Refused(BrokenRule::new(Rule::new("I2"), "key-unfit-for-profile", error.to_string()).into())
         })?;
         if !self.paid.lapsed.is_empty() {
@@ -287,7 +298,7 @@ impl Draft<'_> {
             not_before: self.validity.not_before(),
             not_after: self.validity.not_after(),
             holder: self.holder,
-            partition: None,
+            partition: partition.map(|(index, _)| index),
             renews: self.renews,
         };
         Ok(plan.and_signed(issued, generation.key.clone(), signer.clone(), tbs))

@@ -139,6 +139,7 @@ impl Command for RevokeCertificate {
             invalidity_date: self.invalidity_date,
             not_after: found.issued.not_after,
             compromised_spki,
+            partition: found.issued.partition,
         }))
     }
 

@@ -55,6 +55,7 @@ impl RevokeCertificate {
             not_after: certificate.authority().map_or(now, |authority| authority.not_after),
             // The root goes on with its key: who thinks that compromised ends the root.
             compromised_spki: None,
+            partition: None,
         }))
     }
 }

@@ -5,13 +5,13 @@ use serde::Serialize;
 use crate::domain::ca::rules;
 use crate::domain::ca::rules::{C7, known};
 use crate::domain::decision::{Command, Context, Desk, Halt, Plan};
-use crate::domain::event::{Der, Event};
+use crate::domain::event::Event;
 use crate::domain::refusal::BrokenRule;
 use crate::domain::{CaId, Scope, founded};
 use crate::x509;
 
 use super::PublishedCrl;
-use super::publish::{Issue, answer};
+use super::issue::{Issue, Issuing, Signer};
 
 /// Signs the last CRL of a generation that was reset or revoked, a step of the process that follows (rule C7): it has no
 /// next one (`nextUpdate` 99991231235959Z), and its signature is kept in the log, so that it can be served for ever.
@@ -59,14 +59,20 @@ impl Command for PublishLastCrl {
         }
         objections.verdict()?;
         let Some(ended) = ended else { return Err(rules::unreadable(&self.ca)) };
-        let issue = Issue::prepare(desk, &self.ca, &ended.generation)?;
-        let (mut published, tbs) = issue.next(context.time.floor_to_second(), x509::Crl::NO_NEXT_UPDATE);
-        published.last = Some(Der::from(Vec::new()));
-        let public_key = rules::public_key(&ended.generation, &self.ca)?;
-        Ok(Plan::new().and_signed(published, ended.generation.key.clone(), public_key, tbs))
+        let signers = [Signer::of(&self.ca, &ended.generation)?];
+        let issue = Issue::prepare(desk, &self.ca, &signers)?;
+        let issuing = Issuing {
+            this_update: context.time.floor_to_second(),
+            next_update: x509::Crl::NO_NEXT_UPDATE,
+            partition: None,
+            freshest: None,
+            base: None,
+            expired_before: issue.crl().published().map(|before| before.this_update),
+        };
+        issue.next(&issuing, &signers, true)
     }
 
     fn answer(events: &[Event]) -> Option<PublishedCrl> {
-        answer(events)
+        events.iter().find_map(PublishedCrl::of)
     }
 }

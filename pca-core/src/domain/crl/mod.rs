@@ -1,43 +1,61 @@
 //! Revocations under an issuer name, and its CRLs (rule A3).
 
+mod entries;
+mod issue;
 mod last;
 mod list;
+mod partition;
 mod publish;
 
+pub use entries::{Entries, Entry};
 pub use last::PublishLastCrl;
 pub use list::{RebuildError, last_crl, rolls_needed, to_be_signed};
+pub use partition::{delta_address, partition_address, partition_of};
 pub use publish::{PublishCrl, PublishedCrl};
 
 use std::collections::BTreeMap;
 
 use crate::log::{Fold, Moment, Position, StreamId, Timestamp};
-use crate::x509::{RevocationReason, SerialNumber};
+use crate::x509::SerialNumber;
 
 use super::event::{CaReset, CaRevoked, CrlPublished, Event, GenerationEnd};
 
 /// The fold of `crl/<issuer name hash>`: over all keys, generations and resets of the name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Crl {
-    entries: BTreeMap<SerialNumber, Entry>,
+    entries: Entries,
+    released: BTreeMap<SerialNumber, Released>,
     ends: Vec<End>,
-    published: Option<CrlPublished>,
-    published_at: Position,
+    issues: BTreeMap<CrlScope, IssuedCrl>,
     last_number: u64,
     moved: Position,
-    changed: bool,
+    moved_everywhere: Position,
+    moved_in: BTreeMap<u16, Position>,
 }
 
-/// A certificate that is revoked or on hold.
+/// What a CRL of an issuer name is about: the full ones of the name or of a partition, and the deltas to either.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CrlScope {
+    /// The partition; absent for all certificates of the name.
+    pub partition: Option<u16>,
+    /// Whether it tells only what changed since a full one.
+    pub delta: bool,
+}
+
+/// The newest CRL of a scope.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IssuedCrl {
+    by: Vec<CrlPublished>,
+    at: Position,
+}
+
+/// A hold that was lifted after a full CRL that may list it: deltas to that one say so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// When.
-    pub at: Timestamp,
-    /// Why.
-    pub reason: RevocationReason,
-    /// Since when it is not to be believed.
-    pub invalidity_date: Option<Timestamp>,
-    /// Its last second of validity; absent where unknown (carried over): it then never leaves.
-    pub not_after: Option<Timestamp>,
+struct Released {
+    at: Timestamp,
+    position: Position,
+    not_after: Option<Timestamp>,
+    partition: Option<u16>,
 }
 
 /// That a generation of a CA ended: all that it issued ended with it.
@@ -51,10 +69,28 @@ pub struct End {
     pub position: Position,
 }
 
+impl IssuedCrl {
+    /// What was signed: the same list by every key that was alive, all with the same number and times.
+    #[must_use]
+    pub fn by(&self) -> &[CrlPublished] {
+        &self.by
+    }
+
+    /// The position of the event that tells of the last of them.
+    #[must_use]
+    pub const fn at(&self) -> Position {
+        self.at
+    }
+
+    fn covers(&self) -> Position {
+        self.by.first().map_or(Position::ZERO, |published| published.covers)
+    }
+}
+
 impl Crl {
     /// What is revoked or on hold by itself, by serial number.
     #[must_use]
-    pub fn entries(&self) -> &BTreeMap<SerialNumber, Entry> {
+    pub const fn entries(&self) -> &Entries {
         &self.entries
     }
 
@@ -64,19 +100,24 @@ impl Crl {
         &self.ends
     }
 
-    /// The newest CRL.
+    /// The newest full CRL of the name.
     #[must_use]
     pub fn published(&self) -> Option<&CrlPublished> {
-        self.published.as_ref()
+        self.issued(CrlScope::default())?.by.first()
     }
 
-    /// The position of the event that tells of the newest CRL.
+    /// The newest CRL of a scope.
     #[must_use]
-    pub fn published_at(&self) -> Position {
-        self.published_at
+    pub fn issued(&self, scope: CrlScope) -> Option<&IssuedCrl> {
+        self.issues.get(&scope)
     }
 
-    /// The highest CRL number so far, 0 for none.
+    /// The newest CRL of each scope that has had one.
+    pub fn all_issued(&self) -> impl Iterator<Item = (CrlScope, &IssuedCrl)> {
+        self.issues.iter().map(|(scope, issued)| (*scope, issued))
+    }
+
+    /// The highest CRL number so far, over all scopes; 0 for none.
     #[must_use]
     pub fn last_number(&self) -> u64 {
         self.last_number
@@ -88,10 +129,53 @@ impl Crl {
         self.moved
     }
 
-    /// Whether what is revoked has changed since the newest CRL.
+    /// Whether what is revoked has changed since the newest full CRL of the name.
     #[must_use]
     pub fn has_changed(&self) -> bool {
-        self.changed
+        self.has_changed_in(CrlScope::default())
+    }
+
+    /// Whether what is revoked in a scope has changed since its newest CRL.
+    #[must_use]
+    pub fn has_changed_in(&self, scope: CrlScope) -> bool {
+        let moved = match scope.partition {
+            None => self.moved,
+            Some(index) => self.moved_in.get(&index).copied().unwrap_or_default().max(self.moved_everywhere),
+        };
+        moved > self.issued(scope).map_or(Position::ZERO, IssuedCrl::covers)
+    }
+
+    fn publish(&mut self, published: &CrlPublished, position: Position) {
+        self.last_number = self.last_number.max(published.number);
+        let partition = published.partition.as_ref().map(|partition| partition.index);
+        let scope = CrlScope { partition, delta: published.delta.is_some() };
+        match self.issues.get_mut(&scope) {
+            Some(issued) if issued.by.first().is_some_and(|first| first.number == published.number) => {
+                issued.by.push(published.clone());
+                issued.at = position;
+            }
+            _ => {
+                self.issues.insert(scope, IssuedCrl { by: vec![published.clone()], at: position });
+            }
+        }
+        if !scope.delta {
+            let issues = &self.issues;
+            let is_news = |partition: Option<u16>, position: Position| {
+                let base = issues.get(&CrlScope { partition, delta: false });
+                base.is_some_and(|base| base.covers() < position)
+            };
+            self.released.retain(|_, released| {
+                is_news(None, released.position)
+                    || released.partition.is_some() && is_news(released.partition, released.position)
+            });
+        }
+    }
+
+    /// Takes note that the list of a partition, or only that of the name, has changed.
+    fn moved_by(&mut self, partition: Option<u16>, position: Position) {
+        if let Some(index) = partition {
+            self.moved_in.insert(index, position);
+        }
     }
 }
 
@@ -103,48 +187,58 @@ impl Fold for Crl {
     }
 
     fn evolve(&mut self, event: &Event, moment: &Moment<'_>) {
+        let position = moment.position;
         match event {
-            Event::CrlPublished(published) => {
-                self.last_number = self.last_number.max(published.number);
-                self.published = Some(published.clone());
-                self.published_at = moment.position;
-                self.changed = false;
-                return;
-            }
+            Event::CrlPublished(published) => return self.publish(published, position),
             Event::CertificateRevoked(revoked) => {
-                let before = self.entries.get(&revoked.id.serial()).copied();
+                let serial = revoked.id.serial();
+                let before = self.entries.get(&serial).copied();
                 let entry = Entry {
                     at: before.map_or(moment.time, |before| before.at),
                     reason: revoked.reason,
                     invalidity_date: revoked.invalidity_date.or(before.and_then(|before| before.invalidity_date)),
                     not_after: Some(revoked.not_after),
+                    partition: revoked.partition,
+                    moved: position,
                 };
-                self.entries.insert(revoked.id.serial(), entry);
+                self.entries.insert(serial, entry);
+                self.released.remove(&serial);
+                self.moved_by(revoked.partition, position);
             }
             Event::HoldReleased(released) => {
-                self.entries.remove(&released.id.serial());
+                let serial = released.id.serial();
+                if let Some(Entry { not_after, partition, .. }) = self.entries.remove(&serial) {
+                    let lifted = Released { at: moment.time, position, not_after, partition };
+                    self.released.insert(serial, lifted);
+                    self.moved_by(partition, position);
+                }
             }
             Event::CaReset(CaReset { end }) | Event::CaRevoked(CaRevoked { end }) => {
                 // Each generation for itself: those that were renewed end with the newest (rule C11).
                 let ends = end.each().into_iter();
-                self.ends.extend(ends.map(|end| End { end, at: moment.time, position: moment.position }));
+                self.ends.extend(ends.map(|end| End { end, at: moment.time, position }));
+                self.moved_everywhere = position;
             }
             Event::CaEnabled(enabled) => {
                 if let Some(carried) = &enabled.carried_crl {
                     self.last_number = self.last_number.max(carried.number.unwrap_or_default());
                     for entry in &carried.entries {
                         let (at, reason, invalidity_date) = (entry.revoked_at, entry.reason, entry.invalidity_date);
-                        let carried = Entry { at, reason, invalidity_date, not_after: None };
-                        self.entries.entry(entry.serial).or_insert(carried);
+                        let moved = position;
+                        let carried = Entry { at, reason, invalidity_date, not_after: None, partition: None, moved };
+                        if !self.entries.contains_key(&entry.serial) {
+                            self.entries.insert(entry.serial, carried);
+                        }
                     }
                 }
             }
             _ => return,
         }
-        self.moved = moment.position;
-        self.changed = true;
+        self.moved = position;
     }
 }
 
+#[cfg(test)]
+mod scope_tests;
 #[cfg(test)]
 mod tests;

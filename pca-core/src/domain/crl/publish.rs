@@ -1,34 +1,49 @@
-//! `PublishCrl`: a full CRL of a CA's name.
-
-use std::collections::BTreeMap;
+//! `PublishCrl`: a CRL of a CA's name, full or a delta, of all certificates or of a partition (rule A3).
 
 use serde::Serialize;
 
+use crate::domain::ca::Ca;
 use crate::domain::ca::rules::{A3, is_live, known, thawed};
-use crate::domain::ca::{Generation, rules};
 use crate::domain::decision::{Command, Context, Desk, Halt, Plan};
-use crate::domain::event::{CrlPublished, Event};
+use crate::domain::event::{CrlPublished, DeltaBase, Event};
 use crate::domain::policy::Policy;
-use crate::domain::refusal::BrokenRule;
-use crate::domain::{CaId, Roll, Scope, founded};
+use crate::domain::refusal::{BrokenRule, Objections};
+use crate::domain::{CaId, Scope, founded};
 use crate::log::{Digest, Timestamp};
-use crate::x509::{self, Issuer, plus_days};
+use crate::x509::{self, plus_days};
 
-use super::{Crl, list};
+use super::issue::{Issue, Issuing, Signer};
+use super::{Crl, CrlScope, partition};
 
-/// Signs a full CRL of an enabled or disabled CA (rule A3).
+/// Signs a CRL of an enabled or disabled CA (rule A3): by every key of it that is alive, all with the same number, times and
+/// entries.
 ///
-/// While nothing was revoked since the newest CRL, and less than half of its time has passed, that same CRL is signed once
-/// more and no event is written: the plan has no events, the answer comes from [`Plan::standing`], and the receipt is that of
-/// the commit that published it. Otherwise a new CRL gets a new number. Either way the CRL is what is to be signed,
-/// [assembled](x509::assemble) with the signature; [`publish_crl`](crate::service::Pca::publish_crl) hands it out.
-#[derive(Clone, Debug, Serialize)]
+/// While nothing was revoked since the newest one of its kind, and less than half of its time has passed, that same CRL is
+/// signed once more and no event is written: the plan has no events, the answer comes from [`Plan::standing`], and the receipt
+/// is that of the commit that published it. Otherwise a new CRL gets a new number. Either way the CRL is what is to be signed,
+/// [assembled](x509::assemble) with the signature; [`publish_crls`](crate::service::Pca::publish_crls) hands it out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PublishCrl {
     /// The CA.
     pub ca: CaId,
+    /// Whether only what has changed since the newest full one is told (RFC 5280 section 5.2.4).
+    #[serde(skip_serializing_if = "core::ops::Not::not")]
+    pub delta: bool,
+    /// The partition that it is about, from 0; absent for all certificates of the CA's name (RFC 5280 section 5.2.5).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub partition: Option<u32>,
 }
 
-/// What [`PublishCrl`] and [`PublishLastCrl`](super::PublishLastCrl) answer.
+impl PublishCrl {
+    /// The full CRL of a CA's name.
+    #[must_use]
+    pub const fn full(ca: CaId) -> Self {
+        Self { ca, delta: false, partition: None }
+    }
+}
+
+/// What [`PublishCrl`] and [`PublishLastCrl`](super::PublishLastCrl) answer: of several keys that signed, what the one that
+/// issues did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublishedCrl {
     /// The CA.
@@ -47,6 +62,30 @@ pub struct PublishedCrl {
     pub digest: Digest,
     /// Whether no further one of this generation comes.
     pub last: bool,
+    /// The number of the full CRL that it is the difference to, if it is a delta.
+    pub base: Option<u64>,
+    /// The partition that it is about, if it is not about all certificates of the name.
+    pub partition: Option<u16>,
+}
+
+impl PublishedCrl {
+    /// What an event tells; nothing if it is another event.
+    #[must_use]
+    pub fn of(event: &Event) -> Option<Self> {
+        let Event::CrlPublished(published) = event else { return None };
+        Some(Self {
+            ca: published.ca.clone(),
+            generation: published.generation,
+            number: published.number,
+            this_update: published.this_update,
+            next_update: published.next_update,
+            entries: published.entries,
+            digest: published.digest,
+            last: published.last.is_some(),
+            base: published.delta.as_ref().map(|base| base.number),
+            partition: published.partition.as_ref().map(|partition| partition.index),
+        })
+    }
 }
 
 impl Command for PublishCrl {
@@ -66,113 +105,114 @@ impl Command for PublishCrl {
         let ca = desk.ca(&self.ca)?;
         known(ca, &self.ca, &mut objections);
         thawed(ca, &self.ca, &mut objections);
-        let generation = ca.generation().filter(|generation| is_live(ca.state()) && !generation.is_external());
-        if ca.bought().is_some() && generation.is_none() {
-            let last = ca.ended().iter().rev().find_map(|ended| ended.published.as_ref());
-            let last = last.map_or_else(String::new, |crl| format!("; its last CRL has the number {}", crl.number));
-            objections.add(BrokenRule::new(
-                A3,
-                "no-key-to-sign",
-                format!("{} is {} and has no key that signs{last}", self.ca, ca.state().in_words()),
-            ));
+        let is_live = is_live(ca.state()) && ca.signing_generations().next().is_some();
+        if ca.bought().is_some() && !is_live {
+            objections.add(self.no_key(ca));
         }
+        let index = self.index(ca, desk, &mut objections)?;
+        let signers = if is_live { Signer::all(&self.ca, ca)? } else { Vec::new() };
+        let scope = CrlScope { partition: index, delta: self.delta };
+        let crl = signers.first().map(|signer| desk.crl(signer.generation.subject_hash)).transpose()?;
+        let base = match crl {
+            Some(crl) if self.delta => self.base(crl, scope, &signers, context.time, &mut objections),
+            _ => None,
+        };
         objections.verdict()?;
-        let Some(generation) = generation else { return Err(rules::unreadable(&self.ca)) };
-        let issue = Issue::prepare(desk, &self.ca, generation)?;
-        let public_key = rules::public_key(generation, &self.ca)?;
-        if let Some((standing, tbs)) = issue.standing(context.time) {
-            let position = issue.crl.published_at();
-            return Ok(Plan::new().and_standing(standing, position, generation.key.clone(), public_key, tbs));
-        }
+
         let this_update = context.time.floor_to_second();
-        let next_update = next_update(policy, ca.is_root(), this_update);
-        let (published, tbs) = issue.next(this_update, next_update);
-        Ok(Plan::new().and_signed(published, generation.key.clone(), public_key, tbs))
+        let issuing = Issuing {
+            this_update,
+            next_update: self.next_update(policy, ca.is_root(), this_update),
+            partition: index.map(|index| partition::partition(ca.crl_urls(), index)),
+            freshest: partition::freshest(policy, ca.addresses(), index).filter(|_| !self.delta),
+            base: base.map(|base| DeltaBase { number: base.number, covers: base.covers }),
+            expired_before: match (base, crl.and_then(|crl| crl.issued(scope)?.by().first())) {
+                // What had ended by the time of the full one before this one stood on that one after its end.
+                (Some(before), _) | (None, Some(before)) => Some(before.this_update),
+                (None, None) => None,
+            },
+        };
+        let issue = Issue::prepare(desk, &self.ca, &signers)?;
+        match issue.standing(scope, &issuing, &signers, context.time)? {
+            Some(plan) => Ok(plan),
+            None => issue.next(&issuing, &signers, false),
+        }
     }
 
     fn answer(events: &[Event]) -> Option<PublishedCrl> {
-        answer(events)
+        events.iter().find_map(PublishedCrl::of)
     }
 }
 
-/// Rebuilds the answer.
-pub(super) fn answer(events: &[Event]) -> Option<PublishedCrl> {
-    events.iter().find_map(|event| match event {
-        Event::CrlPublished(published) => Some(PublishedCrl {
-            ca: published.ca.clone(),
-            generation: published.generation,
-            number: published.number,
-            this_update: published.this_update,
-            next_update: published.next_update,
-            entries: published.entries,
-            digest: published.digest,
-            last: published.last.is_some(),
-        }),
-        _ => None,
-    })
-}
+impl PublishCrl {
+    fn no_key(&self, ca: &Ca) -> BrokenRule {
+        let last = ca.ended().iter().rev().find_map(|ended| ended.published.as_ref());
+        let last = last.map_or_else(String::new, |crl| format!("; its last CRL has the number {}", crl.number));
+        let text = format!("{} is {} and has no key that signs{last}", self.ca, ca.state().in_words());
+        BrokenRule::new(A3, "no-key-to-sign", text)
+    }
 
-/// When the next CRL is there at the latest (rule A3).
-fn next_update(policy: &Policy, root: bool, this_update: Timestamp) -> Timestamp {
-    let days = if root { policy.root_crl_validity_days } else { policy.crl_validity_days };
-    plus_days(this_update, days).unwrap_or(x509::Crl::NO_NEXT_UPDATE)
-}
-
-/// Everything that a CRL of one generation is made of.
-pub(super) struct Issue<'w> {
-    ca: &'w CaId,
-    generation: &'w Generation,
-    issuer: Issuer,
-    crl: &'w Crl,
-    rolls: BTreeMap<CaId, &'w Roll>,
-}
-
-impl<'w> Issue<'w> {
-    pub(super) fn prepare(desk: &Desk<'w>, ca: &'w CaId, generation: &'w Generation) -> Result<Self, Halt> {
-        let issuer = generation.parsed.as_ref().and_then(|parsed| parsed.as_issuer().ok());
-        let issuer = issuer.ok_or_else(|| rules::unreadable(ca))?;
-        let crl = desk.crl(generation.subject_hash)?;
-        let mut rolls = BTreeMap::new();
-        for ended in list::rolls_needed(crl) {
-            rolls.insert(ended.end.ca.clone(), desk.ended_roll(ended)?);
+    /// The partition, if there is or was such a one.
+    fn index(&self, ca: &Ca, desk: &Desk<'_>, objections: &mut Objections) -> Result<Option<u16>, Halt> {
+        let Some(index) = self.partition else { return Ok(None) };
+        let most = desk.most_crl_partitions()?;
+        let id = &self.ca;
+        if ca.is_root() {
+            let text =
+                format!("{id} is a root: the certificates of intermediates are in no partition; take its full CRL");
+            objections.add(BrokenRule::new(A3, "root-without-partitions", text));
+        } else if ca.bought().is_some() && ca.crl_urls().is_empty() {
+            let text = format!("{id} has no address for its CRL, so that its certificates are in no partition");
+            objections.add(BrokenRule::new(A3, "partition-without-address", text));
         }
-        Ok(Self { ca, generation, issuer, crl, rolls })
+        let known = u16::try_from(index).ok().filter(|_| index < most);
+        if known.is_none() {
+            let text = match most {
+                0 => "no policy so far divides CRLs (crl_partitions is 0)".to_owned(),
+                _ => format!("there were never more than {most} partitions, 0 to {}", most.saturating_sub(1)),
+            };
+            objections.add(BrokenRule::new(A3, "unknown-partition", format!("there is no partition {index}: {text}")));
+        }
+        Ok(known)
     }
 
-    /// The newest CRL, where it still says everything and less than half of its time has passed.
-    fn standing(&self, now: Timestamp) -> Option<(CrlPublished, Vec<u8>)> {
-        let published = self.crl.published()?;
-        let half = (published.next_update.secs() - published.this_update.secs()) / 2;
-        let same_key = published.ca == *self.ca && published.generation == self.generation.number;
-        if !same_key || self.crl.has_changed() || now >= published.this_update.plus_secs(half) {
+    /// The full CRL that a delta is the difference to: the newest, if every key that signs the delta has signed it, and it
+    /// is believed (RFC 5280 section 5.2.4).
+    fn base<'c>(
+        &self,
+        crl: &'c Crl,
+        scope: CrlScope,
+        signers: &[Signer<'_>],
+        now: Timestamp,
+        objections: &mut Objections,
+    ) -> Option<&'c CrlPublished> {
+        let full = crl.issued(CrlScope { delta: false, ..scope });
+        let of = scope.partition.map_or_else(String::new, |index| format!(" of partition {index}"));
+        let Some(base) = full.and_then(|full| full.by().first()) else {
+            let text =
+                format!("no full CRL{of} was published that a delta could be the difference to; publish it first");
+            objections.add(BrokenRule::new(A3, "no-published-base", text));
             return None;
-        }
-        let tbs = list::to_be_signed(&self.issuer, self.crl, |ca| self.rolls.get(ca).copied(), published);
-        // Whatever the reason, octets that the log does not name are not signed under an old number.
-        (Digest::of(&tbs) == published.digest).then(|| (published.clone(), tbs))
+        };
+        let is_signed = full.is_some_and(|full| Signer::have_signed(signers, &self.ca, full.by()));
+        let (code, wrong) = if !is_signed || base.last.is_some() {
+            ("base-of-other-keys", "was signed by other keys than those that sign now".to_owned())
+        } else if base.next_update < now {
+            ("base-outdated", format!("was valid until {}; it is {now}", base.next_update))
+        } else {
+            return Some(base);
+        };
+        let text = format!("the newest full CRL{of}, number {}, {wrong}; publish a full one first", base.number);
+        objections.add(BrokenRule::new(A3, code, text));
+        None
     }
 
-    /// The next CRL of the name.
-    pub(super) fn next(&self, this_update: Timestamp, next_update: Timestamp) -> (CrlPublished, Vec<u8>) {
-        let before = self.crl.published();
-        let mut published = CrlPublished {
-            ca: self.ca.clone(),
-            generation: self.generation.number,
-            subject_hash: self.generation.subject_hash,
-            number: x509::Crl::next_number(Some(self.crl.last_number()), this_update),
-            this_update,
-            next_update,
-            entries: 0,
-            // What had ended by the time of the CRL before this one stood on that one after its end.
-            expired_before: before.map(|before| before.this_update),
-            covers: self.crl.moved(),
-            digest: Digest::ZERO,
-            last: None,
-        };
-        let entries = list::entries(self.crl, |ca| self.rolls.get(ca).copied(), published.expired_before);
-        let tbs = list::write(&self.issuer, &entries, &published);
-        published.entries = u64::try_from(entries.len()).unwrap_or(u64::MAX);
-        published.digest = Digest::of(&tbs);
-        (published, tbs)
+    /// When the next one is there at the latest.
+    fn next_update(&self, policy: &Policy, root: bool, this_update: Timestamp) -> Timestamp {
+        if self.delta {
+            return this_update.plus_secs(i64::from(policy.delta_crl_validity_hours) * 3600);
+        }
+        let days = if root { policy.root_crl_validity_days } else { policy.crl_validity_days };
+        plus_days(this_update, days).unwrap_or(x509::Crl::NO_NEXT_UPDATE)
     }
 }

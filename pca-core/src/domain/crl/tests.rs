@@ -10,7 +10,7 @@ use crate::domain::policy::Policy;
 use crate::domain::{CaId, Event};
 use crate::keys::Family;
 use crate::log::Digest;
-use crate::x509::{self, CertificateId, NameHash, ParsedCrl, assemble};
+use crate::x509::{self, CertificateId, NameHash, ParsedCrl, RevocationReason, assemble};
 
 /// The CRL that was signed last.
 fn signed(scene: &Scene, ca: &CaId) -> ParsedCrl {
@@ -24,7 +24,7 @@ fn signed(scene: &Scene, ca: &CaId) -> ParsedCrl {
 }
 
 fn publish(scene: &mut Scene, ca: &CaId) -> (Vec<Event>, ParsedCrl) {
-    let events = scene.run(&PublishCrl { ca: ca.clone() }).unwrap();
+    let events = scene.run(&PublishCrl::full(ca.clone())).unwrap();
     let crl = signed(scene, ca);
     (events, crl)
 }
@@ -94,7 +94,7 @@ fn a3_what_stands_is_signed_again_without_an_event() {
     let (mut scene, _, intermediate) = issuing();
     let (events, first) = publish(&mut scene, &intermediate);
     scene.days_pass(3);
-    let (plan, _) = scene.decide(&PublishCrl { ca: intermediate.clone() }).unwrap();
+    let (plan, _) = scene.decide(&PublishCrl::full(intermediate.clone())).unwrap();
     assert!(plan.events().is_empty(), "nothing to commit");
     assert_eq!(plan.standing(), events, "the answer is rebuilt from what stands");
     let (none, again) = publish(&mut scene, &intermediate);
@@ -142,7 +142,7 @@ fn a3_the_scope_is_the_name_over_generations() {
     scene.days_pass(6);
     let (_, before) = publish(&mut scene, &intermediate);
     scene.reset(&intermediate, true);
-    let refusal = scene.refused(&PublishCrl { ca: intermediate.clone() });
+    let refusal = scene.refused(&PublishCrl::full(intermediate.clone()));
     assert_eq!(scene.codes(&refusal), ["A3 no-key-to-sign"]);
 
     scene.enable(&intermediate, "Intermediate");

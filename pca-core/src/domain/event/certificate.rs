@@ -85,8 +85,11 @@ pub struct CertificateRevoked {
     pub not_after: Timestamp,
     /// SHA-256 of its SubjectPublicKeyInfo, where the key is compromised (rule K2).
     pub compromised_spki: Option<Digest>,
+    /// The partition of its issuer's CRLs that it was put into when it was issued (rule A3). Since schema 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partition: Option<u16>,
 }
-payload!(CertificateRevoked, |event| {
+payload!(CertificateRevoked, extended to 2, |event| {
     let mut streams = vec![stream::certificate(&event.id), stream::crl(event.id.issuer())];
     streams.extend(event.compromised_spki.as_ref().map(stream::spki));
     streams

@@ -33,12 +33,39 @@ pub struct CrlPublished {
     pub digest: Digest,
     /// The signature of a last CRL, after which the key is destroyed.
     pub last: Option<Der>,
+    /// What a delta is the difference to; absent for a complete CRL. Since schema 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delta: Option<DeltaBase>,
+    /// The partition that it is about; absent for all of the name. Since schema 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partition: Option<CrlPartition>,
+    /// Where it says that deltas to it are. Since schema 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub freshest: Option<String>,
 }
-payload!(CrlPublished, |event| if event.last.is_some() {
+payload!(CrlPublished, extended to 2, |event| if event.last.is_some() {
     vec![stream::crl(event.subject_hash), stream::ca(&event.ca)]
 } else {
     vec![stream::crl(event.subject_hash)]
 });
+
+/// The complete CRL that a delta is the difference to (RFC 5280 section 5.2.4).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeltaBase {
+    /// Its number.
+    pub number: u64,
+    /// Up to which position of the log it tells revocations: the delta tells what came after.
+    pub covers: Position,
+}
+
+/// A part of the certificates of an issuer name with a CRL of its own (RFC 5280 section 5.2.5).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CrlPartition {
+    /// Which one, from 0; certificates name theirs when they are issued.
+    pub index: u16,
+    /// Every address that its certificates may name, the newest first.
+    pub addresses: Vec<String>,
+}
 
 /// A CRL that an uploaded CA signed before it came here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -21,4 +21,4 @@ pub struct PolicyAdopted {
     /// The policy, whole.
     pub policy: Policy,
 }
-payload!(PolicyAdopted, |_event| vec![stream::policy()]);
+payload!(PolicyAdopted, extended to 2, |_event| vec![stream::policy()]);

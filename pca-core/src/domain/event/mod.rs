@@ -48,7 +48,7 @@ pub use ca::{
     GenerationEnd, OlderEnd,
 };
 pub use certificate::{CertificateIssued, CertificateRemoved, CertificateRevoked, HoldReleased, Holder, KeyDelivered};
-pub use crl::{CarriedCrl, CarriedEntry, CrlPublished};
+pub use crl::{CarriedCrl, CarriedEntry, CrlPartition, CrlPublished, DeltaBase};
 pub use der::Der;
 pub use enterprise::{EnterpriseFounded, PolicyAdopted};
 pub use key::{KeyAbandoned, KeyDestroyed, KeyOwner};

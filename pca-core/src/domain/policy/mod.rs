@@ -56,6 +56,13 @@ pub struct Policy {
     pub crl_validity_days: u32,
     /// How many days a root's CRL is valid (rule A3).
     pub root_crl_validity_days: u32,
+    /// Into how many partitions the CRLs of each intermediate are divided, at most 1024; 0: they are not (rule A3). A
+    /// certificate stays in the partition that it was put into when it was issued.
+    pub crl_partitions: u32,
+    /// Whether CRLs say where deltas to them are (rule A3).
+    pub delta_crls: bool,
+    /// How many hours a delta CRL is valid (rule A3).
+    pub delta_crl_validity_hours: u32,
     /// How many days after a certificate's end its key is kept (rule K4).
     pub key_retention_days: u32,
     /// Which signatures are verified before they are handed on.
@@ -93,6 +100,9 @@ impl Default for Policy {
             max_atomic: 10_000,
             crl_validity_days: 7,
             root_crl_validity_days: 90,
+            crl_partitions: 0,
+            delta_crls: false,
+            delta_crl_validity_hours: 24,
             key_retention_days: 30,
             verify_after_signing: VerifyAfterSigning::Authorities,
         }
@@ -119,6 +129,7 @@ impl Policy {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PolicyInForce {
     policy: Policy,
+    most_crl_partitions: u32,
 }
 
 impl PolicyInForce {
@@ -126,6 +137,12 @@ impl PolicyInForce {
     #[must_use]
     pub fn policy(&self) -> &Policy {
         &self.policy
+    }
+
+    /// The most partitions of CRLs that any policy so far has had: certificates stay in theirs (rule A3).
+    #[must_use]
+    pub fn most_crl_partitions(&self) -> u32 {
+        self.most_crl_partitions
     }
 }
 
@@ -139,6 +156,7 @@ impl Fold for PolicyInForce {
     fn evolve(&mut self, event: &Event, _: &Moment<'_>) {
         if let Event::PolicyAdopted(adopted) = event {
             self.policy = adopted.policy.clone();
+            self.most_crl_partitions = self.most_crl_partitions.max(adopted.policy.crl_partitions);
         }
     }
 }

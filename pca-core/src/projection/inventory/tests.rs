@@ -45,6 +45,7 @@ fn revoked(issued: &Issued, reason: RevocationReason) -> CertificateRevoked {
         invalidity_date: None,
         not_after: issued.not_after,
         compromised_spki: None,
+        partition: None,
     }
 }
 

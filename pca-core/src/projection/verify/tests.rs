@@ -201,6 +201,7 @@ fn a2_only_what_was_issued_is_revoked() {
         invalidity_date: None,
         not_after: story.now(),
         compromised_spki: None,
+        partition: None,
     };
     let faults = faults(story.and(revoked).events());
     assert!(matches!(faults.as_slice(), [DomainFault::UnknownCertificate { .. }]), "{faults:?}");
@@ -222,6 +223,9 @@ fn a3_crl_numbers_rise() {
         covers: Position::new(1),
         digest: Digest::ZERO,
         last: None,
+        delta: None,
+        partition: None,
+        freshest: None,
     };
     let rise = |numbers: &[(u64, u32)]| {
         faults(
@@ -342,12 +346,12 @@ fn whole_life() -> Story {
     story.run(&ReleaseHold { id: first });
     story.run(&revoke(first, RevocationReason::Superseded));
     story.run(&revoke(first, RevocationReason::KeyCompromise));
-    story.run(&PublishCrl { ca: oa.clone() });
-    story.run(&PublishCrl { ca: root.clone() });
+    story.run(&PublishCrl::full(oa.clone()));
+    story.run(&PublishCrl::full(root.clone()));
     story.run(&DisableCa { ca: oa.clone() });
     let mut story = story.days_later(31);
     story.run(&ReenableCa { ca: oa.clone() });
-    story.run(&PublishCrl { ca: oa.clone() });
+    story.run(&PublishCrl::full(oa.clone()));
     // What was free has lapsed, in the pool and at the intermediates.
     story.run(&AssignQuota { ca: oa.clone(), units: 2 });
     story.run(&IssueCertificate::server(oa.clone(), ["oa.example.com"]));

@@ -258,7 +258,7 @@ impl<'a> Crl<'a> {
                     self.scope = Some(Scope::read(value)?);
                     self.scope_der = Some(value);
                 }
-                more::FRESHEST_CRL => must("RFC 5280 5.2.6", "the freshest CRL extension", false),
+                oid::FRESHEST_CRL => must("RFC 5280 5.2.6", "the freshest CRL extension", false),
                 more::ISSUER_ALTERNATIVE_NAME | oid::AUTHORITY_INFO_ACCESS => {}
                 _ if critical => {
                     let text = format!("the critical extension {kind} is not known");

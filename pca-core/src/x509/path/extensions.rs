@@ -154,7 +154,7 @@ impl Extensions {
                 self.inhibit_any_policy = Some(count(der::single(value, tag::INTEGER)?.content)?)
             }
             oid::CRL_DISTRIBUTION_POINTS => self.points = read_points(value)?,
-            more::FRESHEST_CRL => drop(read_points(value)?),
+            oid::FRESHEST_CRL => drop(read_points(value)?),
             oid::AUTHORITY_INFO_ACCESS | more::SUBJECT_INFO_ACCESS => read_access(value)?,
             more::ISSUER_ALTERNATIVE_NAME => drop(read_names(value, &mut Vec::new())?),
             more::SUBJECT_DIRECTORY_ATTRIBUTES => drop(der::single(value, tag::SEQUENCE)?),
@@ -232,7 +232,7 @@ impl Known {
                 Self::new("the CRL distribution points extension", "RFC 5280 4.2.1.13", May)
             }
             more::INHIBIT_ANY_POLICY => Self::new("the inhibit anyPolicy extension", "RFC 5280 4.2.1.14", Must),
-            more::FRESHEST_CRL => Self::new("the freshest CRL extension", "RFC 5280 4.2.1.15", MustNot),
+            oid::FRESHEST_CRL => Self::new("the freshest CRL extension", "RFC 5280 4.2.1.15", MustNot),
             oid::AUTHORITY_INFO_ACCESS => Self::new("the authority information access", "RFC 5280 4.2.2.1", MustNot),
             more::SUBJECT_INFO_ACCESS => Self::new("the subject information access", "RFC 5280 4.2.2.2", MustNot),
             more::NO_REVOCATION => Self::new("the noRevAvail extension", "RFC 9608 2", MustNot),

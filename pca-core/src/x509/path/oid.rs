@@ -11,7 +11,6 @@ pub(super) const ISSUER_ALTERNATIVE_NAME: ObjectIdentifier = oid("2.5.29.18");
 pub(super) const CERTIFICATE_ISSUER: ObjectIdentifier = oid("2.5.29.29");
 pub(super) const POLICY_MAPPINGS: ObjectIdentifier = oid("2.5.29.33");
 pub(super) const POLICY_CONSTRAINTS: ObjectIdentifier = oid("2.5.29.36");
-pub(super) const FRESHEST_CRL: ObjectIdentifier = oid("2.5.29.46");
 pub(super) const INHIBIT_ANY_POLICY: ObjectIdentifier = oid("2.5.29.54");
 pub(super) const NO_REVOCATION: ObjectIdentifier = oid("2.5.29.56");
 pub(super) const SUBJECT_INFO_ACCESS: ObjectIdentifier = oid("1.3.6.1.5.5.7.1.11");

@@ -481,11 +481,11 @@ fn a3_an_earlier_crl_is_carried_over() {
     let carried_crl = Some(VerifiedCrl::verify(crl, own.public_key()).unwrap());
     let command = EnableByUpload { carried_crl, ..uploading(&root, &good_root(&own).sign(&own), &own) };
     run(&mut scene, &command).unwrap();
-    let events = scene.run(&PublishCrl { ca: root.clone() }).unwrap();
+    let events = scene.run(&PublishCrl::full(root.clone())).unwrap();
     let published = PublishCrl::answer(&events).unwrap();
     assert_eq!((published.number, published.entries), (number + 1, 1), "number and entries go on");
     scene.days_pass(3000);
-    let events = scene.run(&PublishCrl { ca: root }).unwrap();
+    let events = scene.run(&PublishCrl::full(root)).unwrap();
     assert_eq!(PublishCrl::answer(&events).unwrap().entries, 1, "its end is unknown: it never leaves");
 }
 

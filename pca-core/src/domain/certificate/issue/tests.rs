@@ -229,6 +229,7 @@ fn k2_a_key_has_one_role() {
         invalidity_date: None,
         not_after: first.not_after,
         compromised_spki,
+        partition: None,
     };
     let mut superseded = story.clone().and(revoked(RevocationReason::Superseded, None));
     superseded.run(&request);
