@@ -14,7 +14,7 @@ use pca_core::domain::policy::Policy;
 use pca_core::domain::{CaId, LotId, OrderId};
 use pca_core::keys::{Algorithm, Family, KeyId};
 use pca_core::log::{CommitId, Digest, EncodedEvent, EventData as _, Position, Timestamp};
-use pca_core::x509::{CertificateId, Profile, RevocationReason, SerialNumber};
+use pca_core::x509::{CertificateId, Profile, ProfileDefinition, RevocationReason, SerialNumber};
 
 const NOW: Timestamp = Timestamp::from_secs(1_767_225_600);
 
@@ -77,6 +77,21 @@ fn end() -> GenerationEnd {
     }
 }
 
+/// A profile of one's own in which every field says something.
+const FULL_PROFILE: &str = r#"{
+    "name": "full", "description": "Ωmega",
+    "subject": {"common_name": "one-of-names", "organization": "required", "organizational_unit": "forbidden",
+                "country": "required", "state": "optional", "locality": "forbidden"},
+    "names": {"dns": {"least": 1, "most": 4}, "ip": {}, "email": {"most": 2}, "uri": {"least": 1, "most": 1},
+              "wildcards": true, "uri_form": "spiffe"},
+    "key_usage": {"rsa": ["digitalSignature", "keyEncipherment"], "ec": ["digitalSignature", "keyAgreement"]},
+    "extended_key_usage": {"purposes": ["serverAuth", "1.3.6.1.4.1.55738.666.1"], "critical": true},
+    "validity": {"default_days": 3, "longest_days": 7},
+    "csr": {"subject": true, "names": true},
+    "revocation": "not-available",
+    "policies": ["1.3.6.1.4.1.55738.666.2"]
+}"#;
+
 /// One event of every kind, with every field that can be absent present in one of them, and every shape of an enum.
 fn examples() -> Vec<(&'static str, Event)> {
     let (id, subject_hash) = (certificate(), certificate().issuer());
@@ -123,7 +138,7 @@ fn examples() -> Vec<(&'static str, Event)> {
         id,
         ca: ca(1),
         generation: 1,
-        profile: Profile::Server,
+        profile: Profile::Server.into(),
         certificate: der.clone(),
         key: Some(key()),
         spki: Digest::of(b"spki"),
@@ -141,7 +156,7 @@ fn examples() -> Vec<(&'static str, Event)> {
         renews: Some(id),
     };
     let anonymous = CertificateIssued {
-        profile: Profile::DataEncryption,
+        profile: Profile::DataEncryption.into(),
         key: None,
         claims_key: false,
         holder: Holder::default(),
@@ -149,6 +164,10 @@ fn examples() -> Vec<(&'static str, Event)> {
         renews: None,
         ..issued.clone()
     };
+    let of_own_profile = CertificateIssued { profile: "vpn-gateway".parse().unwrap(), ..anonymous.clone() };
+    let profile =
+        ProfileDefinition { name: "vpn-gateway".parse().unwrap(), ..Profile::Client.definition().clone() };
+    let full = ProfileDefinition::from_json(FULL_PROFILE).unwrap();
     let published = CrlPublished {
         ca: ca(1),
         generation: 1,
@@ -193,6 +212,8 @@ fn examples() -> Vec<(&'static str, Event)> {
         ("nameless", EnterpriseFounded { name: None, rehearsal: false }.into()),
         ("", PolicyAdopted { policy: Policy::default() }.into()),
         ("extras", PolicyAdopted { policy: Policy::with_published_extras() }.into()),
+        ("", ProfileAdopted { profile }.into()),
+        ("full", ProfileAdopted { profile: full }.into()),
         ("", root.into()),
         ("rsa", rsa.into()),
         (
@@ -226,6 +247,15 @@ fn examples() -> Vec<(&'static str, Event)> {
         ("", enabled.into()),
         ("uploaded", uploaded.into()),
         ("", CaConfigured { ca: ca(1), addresses }.into()),
+        (
+            "",
+            ProfilesPermitted {
+                ca: ca(1),
+                profiles: Some(vec![Profile::Server.into(), "vpn-gateway".parse().unwrap()]),
+            }
+            .into(),
+        ),
+        ("all", ProfilesPermitted { ca: ca(1), profiles: None }.into()),
         ("", CaDisabled { ca: ca(1) }.into()),
         ("", CaReenabled { ca: ca(1) }.into()),
         ("", CaReset { end: end() }.into()),
@@ -239,6 +269,7 @@ fn examples() -> Vec<(&'static str, Event)> {
         ("", KeyAbandoned { key: key() }.into()),
         ("", issued.into()),
         ("csr", anonymous.into()),
+        ("own", of_own_profile.into()),
         ("", revoked.into()),
         ("hold", held.into()),
         ("", HoldReleased { id }.into()),

@@ -8,10 +8,12 @@ use const_oid::ObjectIdentifier;
 use super::der::{Writer, tag};
 use super::extension::{
     write_authority_key_identifier, write_basic_constraints, write_certificate_policies, write_extended_key_usage,
-    write_key_usage, write_subject_alternative_names, write_subject_key_identifier,
+    write_key_usage, write_name_constraints, write_no_revocation_available, write_ocsp_no_check,
+    write_subject_alternative_names, write_subject_key_identifier,
 };
+use super::constraints::NameConstraints;
 use super::name::DistinguishedName;
-use super::profile::{Profile, ProfileError};
+use super::profile::{ProfileDefinition, ProfileError, ProfileName, Revocation};
 use super::san::GeneralName;
 use super::serial::SerialNumber;
 use super::signature::{algorithm_identifier, write_algorithm};
@@ -74,6 +76,8 @@ pub struct CaCertificate<'a> {
     pub public_key: &'a PublicKey,
     /// How many intermediates may follow (rule C6): none or at least 1 for a root, 0 for an intermediate.
     pub path_length: Option<u8>,
+    /// The names under which it may issue (rule C6); a root has none.
+    pub name_constraints: Option<&'a NameConstraints>,
 }
 
 impl CaCertificate<'_> {
@@ -100,6 +104,9 @@ impl CaCertificate<'_> {
                 write_key_usage(w, KeyUsage::CERTIFICATE_AUTHORITY);
                 write_subject_key_identifier(w, &self.public_key.key_identifier());
                 write_authority_key_identifier(w, &issuer.key_identifier);
+                if let Some(constraints) = self.name_constraints {
+                    write_name_constraints(w, constraints);
+                }
                 write_authority_urls(w, urls);
             });
         });
@@ -125,28 +132,44 @@ pub struct Leaf<'a> {
 /// Everything that is the same in all certificates of one issuer and profile, encoded once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeafTemplate {
-    profile: Profile,
+    profile: ProfileName,
     signature_algorithm: SignatureAlgorithm,
     /// The signature algorithm and the issuer's name.
     head: Vec<u8>,
     /// The key usage for RSA, for elliptic curves, for Ed25519: the last may be impossible.
     usages: [Result<Vec<u8>, ProfileError>; 3],
-    /// BasicConstraints, AKI, extended key usage, URLs, policies.
+    /// BasicConstraints, AKI, extended key usage, what the profile says on revocation, policies.
     extensions: Vec<u8>,
 }
 
 impl LeafTemplate {
-    /// Encodes what stays the same.
+    /// Encodes what stays the same. The policies are added to those of the profile; addresses of CRL and OCSP responder are
+    /// left out where the profile has no word on revocation.
     #[must_use]
-    pub fn new(issuer: &Issuer, profile: Profile, urls: &AuthorityUrls, policies: &[ObjectIdentifier]) -> Self {
+    pub fn new(
+        issuer: &Issuer,
+        profile: impl AsRef<ProfileDefinition>,
+        urls: &AuthorityUrls,
+        policies: &[ObjectIdentifier],
+    ) -> Self {
+        let profile = profile.as_ref();
         let mut head = algorithm_identifier(issuer.signature_algorithm);
         head.extend_from_slice(issuer.name.der());
         let mut writer = Writer::with_capacity(384);
         write_basic_constraints(&mut writer, false, None);
-        write_extended_key_usage(&mut writer, profile.purposes());
+        write_extended_key_usage(&mut writer, profile.extended_key_usage.critical, profile.purposes());
         write_authority_key_identifier(&mut writer, &issuer.key_identifier);
-        write_authority_urls(&mut writer, urls);
-        write_certificate_policies(&mut writer, policies);
+        match profile.revocation {
+            Revocation::Addresses => write_authority_urls(&mut writer, urls),
+            Revocation::NotAvailable => {
+                let issuer_only = AuthorityUrls { crl: None, ocsp: None, ..urls.clone() };
+                write_authority_urls(&mut writer, &issuer_only);
+                write_no_revocation_available(&mut writer);
+            }
+            Revocation::NoCheck => write_ocsp_no_check(&mut writer),
+        }
+        let policies: Vec<ObjectIdentifier> = profile.policies.iter().chain(policies).copied().collect();
+        write_certificate_policies(&mut writer, &policies);
         let usages = [KeyKind::Rsa { modulus_bits: 2048 }, KeyKind::P256, KeyKind::Ed25519].map(|kind| {
             profile.key_usage(kind).map(|usage| {
                 let mut writer = Writer::default();
@@ -154,12 +177,12 @@ impl LeafTemplate {
                 writer.finish()
             })
         });
-        Self { profile, signature_algorithm: issuer.signature_algorithm, head, usages, extensions: writer.finish() }
+        Self { profile: profile.name, signature_algorithm: issuer.signature_algorithm, head, usages, extensions: writer.finish() }
     }
 
     /// The profile that it was made for.
     #[must_use]
-    pub const fn profile(&self) -> Profile {
+    pub const fn profile(&self) -> ProfileName {
         self.profile
     }
 

@@ -1,6 +1,7 @@
 //! Certificate authorities: roots and intermediates over all their generations.
 
 mod configure;
+mod constraints;
 mod disable;
 mod enable_create;
 mod enable_upload;
@@ -17,7 +18,8 @@ mod survey;
 pub(crate) mod testing;
 mod unfinished;
 
-pub use configure::{ConfigureCa, Configured};
+pub use configure::{ConfigureCa, Configured, PermittedProfiles};
+pub use constraints::{ConstraintRequest, SubtreeRequest};
 pub use disable::{DisableCa, Disabled};
 pub use enable_create::{EnableByCreating, Lifetime};
 pub use enable_upload::{ACCEPTABLE, EnableByUpload, VerifiedCrl};
@@ -34,7 +36,9 @@ use std::sync::Arc;
 
 use crate::keys::{Family, KeyId};
 use crate::log::{Digest, Fold, Moment, Position, StreamId, Timestamp};
-use crate::x509::{CertificateId, LeafTemplate, NameHash, ParsedCertificate, Profile, RevocationReason};
+use crate::x509::{
+    CertificateId, LeafTemplate, NameHash, ParsedCertificate, ProfileDefinition, ProfileName, RevocationReason,
+};
 
 use super::certificate::Templates;
 use super::event::{Addresses, CrlPublished, Der, EnableMode, Event, GenerationEnd};
@@ -94,6 +98,7 @@ pub struct Ca {
     addresses: Addresses,
     left_key: Option<KeyId>,
     templates: Templates,
+    profiles: Option<Arc<[ProfileName]>>,
 }
 
 /// What was bought.
@@ -258,8 +263,20 @@ impl Ca {
     /// What stays the same in all certificates of a profile that it issues now, encoded once; nothing if it has no
     /// certificate, or one that cannot be read.
     #[must_use]
-    pub fn template(&self, profile: Profile) -> Option<&LeafTemplate> {
+    pub fn template(&self, profile: &ProfileDefinition) -> Option<&LeafTemplate> {
         self.templates.of(profile, self.generation()?, &self.addresses)
+    }
+
+    /// The profiles that it may issue by; nothing while it may issue by all of them (rule I2).
+    #[must_use]
+    pub fn profiles(&self) -> Option<&[ProfileName]> {
+        self.profiles.as_deref()
+    }
+
+    /// Whether it may issue by a profile (rule I2).
+    #[must_use]
+    pub fn permits(&self, profile: ProfileName) -> bool {
+        self.profiles().is_none_or(|permitted| permitted.contains(&profile))
     }
 
     fn end(&mut self, end: &GenerationEnd, state: CaState, moment: &Moment<'_>) {
@@ -350,6 +367,7 @@ impl Fold for Ca {
                 self.addresses = configured.addresses.clone();
                 self.templates = Templates::default();
             }
+            Event::ProfilesPermitted(permitted) => self.profiles = permitted.profiles.as_deref().map(Arc::from),
             Event::CaDisabled(_) => self.state = CaState::Disabled,
             Event::CaReenabled(_) => self.state = CaState::Enabled,
             Event::CaReset(reset) => self.end(&reset.end, CaState::NotEnabled, moment),
