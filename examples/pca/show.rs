@@ -3,8 +3,8 @@
 use pca_core::domain::{CaId, OrderId, stream};
 use pca_core::log::Position;
 use pca_core::projection::{Inventory, Orders, QuotaLedger};
-use pca_core::x509::{CertificateId, to_pem};
-use serde_json::Value;
+use pca_core::x509::{CertificateId, Subtree, to_pem};
+use serde_json::{Value, json};
 
 use crate::args::Global;
 use crate::exit::{Answer, Failure, Outcome};
@@ -52,6 +52,19 @@ async fn show_ca(shop: &Shop, id: &CaId) -> Outcome {
         fields.insert("crl_url".into(), addresses.crl_url.clone().into());
         fields.insert("ocsp_url".into(), addresses.ocsp_url.clone().into());
         fields.insert("issuer_url".into(), addresses.issuer_url.clone().into());
+        if !ca.is_root() {
+            let names = ca.profiles().map(|names| names.iter().map(ToString::to_string).collect::<Vec<_>>());
+            fields.insert("profiles".into(), names.into());
+        }
+        let constraints = ca
+            .generation()
+            .and_then(|generation| generation.parsed.as_ref())
+            .and_then(|parsed| parsed.extensions().name_constraints.as_ref());
+        let text = |list: &[Subtree]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let constraints = constraints.map(
+            |constraints| json!({ "permitted": text(constraints.permitted()), "excluded": text(constraints.excluded()) }),
+        );
+        fields.insert("name_constraints".into(), constraints.into());
         fields.insert("certificate_pem".into(), pem.clone().into());
     }
     Ok(told(json, &pem.unwrap_or_default()))

@@ -165,8 +165,7 @@ fn examples() -> Vec<(&'static str, Event)> {
         ..issued.clone()
     };
     let of_own_profile = CertificateIssued { profile: "vpn-gateway".parse().unwrap(), ..anonymous.clone() };
-    let profile =
-        ProfileDefinition { name: "vpn-gateway".parse().unwrap(), ..Profile::Client.definition().clone() };
+    let profile = ProfileDefinition { name: "vpn-gateway".parse().unwrap(), ..Profile::Client.definition().clone() };
     let full = ProfileDefinition::from_json(FULL_PROFILE).unwrap();
     let published = CrlPublished {
         ca: ca(1),

@@ -17,6 +17,7 @@ mod history;
 mod kit;
 mod lifecycle;
 mod output;
+mod profiles;
 mod questions;
 mod refusals;
 mod tampering;

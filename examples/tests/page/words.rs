@@ -69,12 +69,10 @@ fn what_comes_later_is_refused_with_its_rule() {
         (&["check-chain", "--leaf", "x", "--trust", "y"], "I6"),
         (&["renew-ca", "ca_x", "--new-key"], "C11"),
         (&["cross-sign", "ca_x", "--by", "ca_y"], "C11"),
-        (&["profile", "add", "x"], "I2"),
     ] {
         desk.no(words, &[rule]);
     }
     let pair = desk.buy("ecc");
-    desk.no(&["enable", &pair.root, "--cn", "X", "--permit-dns", "a.example", "--exclude-ip", "10.0.0.0/8"], &["C6"]);
     desk.no(&["enable", &pair.root, "--cn", "X", "--request-csr", "x"], &["C2"]);
     desk.yes(&["enable", &pair.root, "--cn", "X"]);
     desk.no(&["crl", &pair.root, "--out", "x", "--delta"], &["A3"]);
@@ -92,7 +90,7 @@ fn commands() -> Vec<Vec<&'static str>> {
     for (above, below) in [
         ("buy", "root intermediate quota"),
         ("policy", "show adopt"),
-        ("profile", "list"),
+        ("profile", "list add"),
         ("issue", "server client profile bulk"),
         ("keys", "sweep"),
     ] {
@@ -163,7 +161,7 @@ fn completions_are_scripts() {
         let run = desk.plain(&["completions", shell]);
         assert_eq!(run.code, 0);
         assert!(run.stdout.contains("revoke-ca") && run.stdout.contains("passphrase-file"), "{shell}");
-        for later in ["cross-sign", "check-chain", "permit-dns", "partition"] {
+        for later in ["cross-sign", "check-chain", "partition"] {
             assert!(!run.stdout.contains(later), "{shell} offers {later}, which cannot be had yet");
         }
         // The scripts of the other two complete no values.

@@ -5,13 +5,13 @@
 
 use const_oid::ObjectIdentifier;
 
+use super::constraints::NameConstraints;
 use super::der::{Writer, tag};
 use super::extension::{
     write_authority_key_identifier, write_basic_constraints, write_certificate_policies, write_extended_key_usage,
     write_key_usage, write_name_constraints, write_no_revocation_available, write_ocsp_no_check,
     write_subject_alternative_names, write_subject_key_identifier,
 };
-use super::constraints::NameConstraints;
 use super::name::DistinguishedName;
 use super::profile::{ProfileDefinition, ProfileError, ProfileName, Revocation};
 use super::san::GeneralName;
@@ -177,7 +177,13 @@ impl LeafTemplate {
                 writer.finish()
             })
         });
-        Self { profile: profile.name, signature_algorithm: issuer.signature_algorithm, head, usages, extensions: writer.finish() }
+        Self {
+            profile: profile.name,
+            signature_algorithm: issuer.signature_algorithm,
+            head,
+            usages,
+            extensions: writer.finish(),
+        }
     }
 
     /// The profile that it was made for.

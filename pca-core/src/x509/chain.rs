@@ -311,7 +311,8 @@ fn check_issuer(issuer: &ParsedCertificate, below: usize, planned: &Planned<'_>,
         );
         if let PlannedRole::Intermediate { name_constraints: Some(own), .. } = planned.role {
             let beyond = own.beyond(constraints).into_iter();
-            violations.extend(beyond.map(|violation| PathViolation::ConstraintsBeyond { issuer: subject(), violation }));
+            violations
+                .extend(beyond.map(|violation| PathViolation::ConstraintsBeyond { issuer: subject(), violation }));
         }
     }
 }

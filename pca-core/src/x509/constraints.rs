@@ -59,7 +59,9 @@ impl NameConstraints {
             w.nested(tag::SEQUENCE, |w| {
                 for (number, list) in [(0, &permitted), (1, &all_excluded)] {
                     if !list.is_empty() {
-                        w.nested(tag::context_constructed(number), |w| list.iter().for_each(|subtree| subtree.write(w)));
+                        w.nested(tag::context_constructed(number), |w| {
+                            list.iter().for_each(|subtree| subtree.write(w))
+                        });
                     }
                 }
             });
@@ -216,7 +218,9 @@ pub enum ConstraintsError {
         count: usize,
     },
     /// A permission without effect.
-    #[error("the permitted subtree `{permitted}` lies in the excluded subtree `{excluded}`, so that it permits nothing")]
+    #[error(
+        "the permitted subtree `{permitted}` lies in the excluded subtree `{excluded}`, so that it permits nothing"
+    )]
     Hidden {
         /// What is permitted.
         permitted: String,

@@ -68,8 +68,15 @@ pub fn root_with(
     validity: Validity,
     path_length: Option<u8>,
 ) -> Authority {
-    let tbs =
-        CaCertificate { serial: serial(1), validity, subject, public_key: key.public_key(), path_length, name_constraints: None }.root_tbs();
+    let tbs = CaCertificate {
+        serial: serial(1),
+        validity,
+        subject,
+        public_key: key.public_key(),
+        path_length,
+        name_constraints: None,
+    }
+    .root_tbs();
     Authority { certificate: ParsedCertificate::from_der(&sign(&tbs, &key)).unwrap(), key }
 }
 
@@ -84,8 +91,14 @@ pub fn intermediate_with(
     validity: Validity,
     urls: &AuthorityUrls,
 ) -> Authority {
-    let certificate =
-        CaCertificate { serial: serial(2), validity, subject, public_key: key.public_key(), path_length: Some(0), name_constraints: None };
+    let certificate = CaCertificate {
+        serial: serial(2),
+        validity,
+        subject,
+        public_key: key.public_key(),
+        path_length: Some(0),
+        name_constraints: None,
+    };
     let tbs = certificate.intermediate_tbs(&issuer.issuer(), urls);
     Authority { certificate: ParsedCertificate::from_der(&sign(&tbs, &issuer.key)).unwrap(), key }
 }

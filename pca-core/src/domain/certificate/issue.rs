@@ -158,7 +158,8 @@ impl IssueCertificate {
             BrokenRule::new(I2, "unknown-profile", text)
         });
         if let Some(issuing) = issuers.intermediate.filter(|issuing| !issuing.ca.permits(self.profile)) {
-            let permitted: Vec<&str> = issuing.ca.profiles().unwrap_or_default().iter().map(|name| name.as_str()).collect();
+            let permitted: Vec<&str> =
+                issuing.ca.profiles().unwrap_or_default().iter().map(|name| name.as_str()).collect();
             let text = format!(
                 "{} may not issue by the profile {}; it may by {}",
                 issuing.id,
@@ -312,9 +313,10 @@ impl Draft<'_> {
             public_key,
             names: self.names.names(),
         };
-        let tbs = self.template.tbs(&leaf).map_err(|error| {
-            Halt::Refused(BrokenRule::new(I2, "key-unfit-for-profile", error.to_string()).into())
-        })?;
+        let tbs = self
+            .template
+            .tbs(&leaf)
+            .map_err(|error| Halt::Refused(BrokenRule::new(I2, "key-unfit-for-profile", error.to_string()).into()))?;
         if !self.paid.lapsed.is_empty() {
             plan = plan.and(QuotaLapsed { ca: self.request.ca.clone(), lots: self.paid.lapsed });
         }

@@ -8,8 +8,7 @@ use crate::keys::{KeyKind, PublicKey};
 use crate::log::Timestamp;
 use crate::x509::{
     DistinguishedName, EntityNames, ParsedCertificate, PathViolation, Planned, PlannedRole, ProfileDefinition,
-    Validity,
-    check_path as check,
+    Validity, check_path as check,
 };
 
 const I1: Rule = Rule::new("I1");

@@ -35,11 +35,8 @@ impl KeySource {
         given: &'a SubjectFields,
     ) -> (Cow<'a, SubjectFields>, &'a [GeneralName]) {
         let Self::Csr(csr) = self else { return (Cow::Borrowed(given), &[]) };
-        let subject = if rules.subject && given.is_empty() {
-            Cow::Owned(csr.subject().fields())
-        } else {
-            Cow::Borrowed(given)
-        };
+        let subject =
+            if rules.subject && given.is_empty() { Cow::Owned(csr.subject().fields()) } else { Cow::Borrowed(given) };
         (subject, if rules.names { csr.names() } else { &[] })
     }
 }

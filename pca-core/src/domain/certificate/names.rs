@@ -121,7 +121,9 @@ pub(super) fn fit(
             let told = |violation: &&EntityViolation| {
                 let of_count = matches!(
                     violation,
-                    EntityViolation::ServerWithoutName | EntityViolation::Count { .. } | EntityViolation::Nameless { .. }
+                    EntityViolation::ServerWithoutName
+                        | EntityViolation::Count { .. }
+                        | EntityViolation::Nameless { .. }
                 );
                 unreadable && of_count
             };

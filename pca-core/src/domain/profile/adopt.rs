@@ -45,7 +45,8 @@ impl Command for AdoptProfile {
             BrokenRule::new(I2, "profile-known", text)
         });
         objections.require(older.is_some() || adopted.len() < MAX_PROFILES, || {
-            let text = format!("there are {} profiles of one's own; at most {MAX_PROFILES} are possible", adopted.len());
+            let text =
+                format!("there are {} profiles of one's own; at most {MAX_PROFILES} are possible", adopted.len());
             BrokenRule::new(G4, "too-many-profiles", text)
         });
         if profile.name.built_in().is_none() {

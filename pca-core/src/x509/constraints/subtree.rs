@@ -175,7 +175,9 @@ pub enum SubtreeError {
         text: String,
     },
     /// No network.
-    #[error("`{text}` is no network: an address and the length of its prefix, such as 10.0.0.0/8 or 2001:db8::/32, are expected")]
+    #[error(
+        "`{text}` is no network: an address and the length of its prefix, such as 10.0.0.0/8 or 2001:db8::/32, are expected"
+    )]
     Ip {
         /// What was given, cut to 100 characters.
         text: String,
@@ -296,9 +298,9 @@ fn parse_directory(text: &str) -> Result<Subtree, SubtreeError> {
             return Err(bad());
         }
     }
-    let name = fields.to_name(CommonName::Optional).map_err(|violations| {
-        violations.into_iter().next().map_or_else(bad, SubtreeError::DirectoryField)
-    })?;
+    let name = fields
+        .to_name(CommonName::Optional)
+        .map_err(|violations| violations.into_iter().next().map_or_else(bad, SubtreeError::DirectoryField))?;
     if name.is_empty() { Err(bad()) } else { Ok(Subtree::Directory(name)) }
 }
 

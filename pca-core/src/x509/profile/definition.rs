@@ -63,6 +63,12 @@ impl ProfileDefinition {
         &self.extended_key_usage.purposes
     }
 
+    /// The purposes by their names in RFC 5280, or by number where they have none.
+    #[must_use]
+    pub fn purpose_names(&self) -> Vec<String> {
+        self.purposes().iter().map(super::in_words).collect()
+    }
+
     /// Whether a certificate of it is one for TLS clients.
     #[must_use]
     pub fn is_for_clients(&self) -> bool {

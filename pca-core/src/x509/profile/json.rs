@@ -76,9 +76,15 @@ fn read(mut top: Fields, flaws: &mut Vec<ProfileFlaw>) -> ProfileDefinition {
     subject.end(flaws);
     let names = names(top.object("names", flaws), flaws);
     let key_usage = key_usage(&mut top, flaws);
-    let mut extension = top.required("extended_key_usage", "an object with `purposes`, such as [\"clientAuth\"]", flaws);
+    let mut extension =
+        top.required("extended_key_usage", "an object with `purposes`, such as [\"clientAuth\"]", flaws);
     let extended_key_usage = ExtendedKeyUsage {
-        purposes: extension.list("purposes", "a name of RFC 5280 or a number such as 1.3.6.1.4.1.55738.1", purpose::parse, flaws),
+        purposes: extension.list(
+            "purposes",
+            "a name of RFC 5280 or a number such as 1.3.6.1.4.1.55738.1",
+            purpose::parse,
+            flaws,
+        ),
         critical: extension.flag("critical", flaws),
     };
     extension.end(flaws);
@@ -178,7 +184,9 @@ impl Fields {
         let found = match found {
             Value::Object(_) => "an object".to_owned(),
             Value::Array(_) => "a list".to_owned(),
-            Value::String(text) => format!("`{}`", text.chars().filter(|c| !c.is_control()).take(60).collect::<String>()),
+            Value::String(text) => {
+                format!("`{}`", text.chars().filter(|c| !c.is_control()).take(60).collect::<String>())
+            }
             other => other.to_string(),
         };
         ProfileFlaw::Value { field: self.path_of(field), found, expected: expected.into() }
@@ -241,7 +249,8 @@ impl Fields {
     /// An object that must be there.
     fn required(&mut self, field: &str, expected: &str, flaws: &mut Vec<ProfileFlaw>) -> Self {
         if !self.left.contains_key(field) {
-            flaws.push(ProfileFlaw::Missing { field: self.path_of(field), expected: format!("{expected} is expected") });
+            flaws
+                .push(ProfileFlaw::Missing { field: self.path_of(field), expected: format!("{expected} is expected") });
         }
         self.object(field, flaws)
     }

@@ -78,7 +78,8 @@ fn i2_little_need_be_said() {
     assert_eq!(definition.purposes().len(), 2);
     assert_eq!((definition.validity.default_days, definition.validity.longest_days), (90, None));
     assert_eq!(definition.subject, SubjectRules::open(CommonNameRule::Optional));
-    let short = r#"{"name": "vpn", "extended_key_usage": {"purposes": ["clientAuth"]}, "validity": {"longest_days": 3}}"#;
+    let short =
+        r#"{"name": "vpn", "extended_key_usage": {"purposes": ["clientAuth"]}, "validity": {"longest_days": 3}}"#;
     assert_eq!(ProfileDefinition::from_json(short).unwrap().validity.default_days, 3);
 }
 

@@ -114,7 +114,10 @@ fn c6_every_kind_can_be_constrained() {
     request.names.push(NameRequest::uri("https://hr.example/ada"));
     request.subject.organization = Some("Other".into());
     assert_eq!(story.refused(&request), ["C6 name-constraint"; 3]);
-    let host = IssueCertificate { names: vec![NameRequest::dns("a.hr.example")], ..IssueCertificate::of(ca, Profile::Server, inside) };
+    let host = IssueCertificate {
+        names: vec![NameRequest::dns("a.hr.example")],
+        ..IssueCertificate::of(ca, Profile::Server, inside)
+    };
     let told = story.refused(&host);
     assert!(!told.is_empty() && told.iter().all(|told| told == "C6 name-constraint"), "{told:?}");
 }
@@ -159,7 +162,8 @@ fn c6_a_root_has_none_and_nonsense_is_told_at_once() {
         (scene.codes(&refusal), refusal.to_string())
     };
     let wrong = vec![dns("*.hr.example"), SubtreeRequest::Ip("10.1.0.0/8".into()), SubtreeRequest::Uri("a b".into())];
-    let (codes, _) = refused(wrong, vec![SubtreeRequest::Directory("nobody".into()), SubtreeRequest::Email("@".into())]);
+    let (codes, _) =
+        refused(wrong, vec![SubtreeRequest::Directory("nobody".into()), SubtreeRequest::Email("@".into())]);
     assert_eq!(codes, ["C6 name-constraint"; 5]);
     let (codes, text) = refused(vec![dns("a.hr.example")], vec![dns("hr.example")]);
     assert_eq!(codes, ["C6 name-constraint"]);
