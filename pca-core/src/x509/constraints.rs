@@ -48,6 +48,8 @@ impl NameConstraints {
         let mut all_excluded = distinct(excluded);
         let permitted = distinct(permitted);
         if !permitted.is_empty() {
+            // One version of IP addresses is no kind of its own: RFC 5280 lets an address of the other one pass no
+            // permission, and Java 17 fails over an exclusion of one version when it meets an address of the other.
             for kind in [NameKind::Dns, NameKind::Ip] {
                 if !permitted.iter().any(|subtree| subtree.kind() == kind) {
                     all_excluded.retain(|subtree| subtree.kind() != kind);

@@ -9,7 +9,7 @@ use pca_core::keys::{Algorithm, PrivateKey};
 use pca_core::log::Timestamp;
 use pca_core::x509::{
     AuthorityUrls, CaCertificate, CommonName, Crl, DistinguishedName, EntityNames, HttpUrl, Issuer, Leaf, LeafTemplate,
-    ParsedCertificate, Profile, SerialNumber, SubjectFields, Validity, assemble,
+    ParsedCertificate, ProfileDefinition, SerialNumber, SubjectFields, Validity, assemble,
 };
 
 /// 2025-06-01T00:00:00Z
@@ -110,7 +110,7 @@ pub fn intermediate(issuer: &Authority, algorithm: Algorithm) -> Authority {
 
 pub fn leaf(
     issuer: &Authority,
-    profile: Profile,
+    profile: impl AsRef<ProfileDefinition>,
     names: &EntityNames,
     key: &PrivateKey,
     validity: Validity,

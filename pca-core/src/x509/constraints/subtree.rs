@@ -65,8 +65,7 @@ impl Subtree {
         }
     }
 
-    /// Every DNS name, every IP address of version 4, every one of version 6: what an exclusion of a whole kind is written
-    /// as, where it can be.
+    /// Every name of a kind, where that can be written: every DNS name, every IP address of either version.
     pub(super) fn all_of(kind: NameKind) -> Vec<Self> {
         let every = |octets| Self::Ip { network: vec![0; octets], mask: vec![0; octets] };
         match kind {
