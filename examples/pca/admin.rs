@@ -1,4 +1,4 @@
-//! The directory itself: init, policy, profiles, passphrase, keys, completions.
+//! The directory itself: init, policy, passphrase, keys, completions.
 
 use std::path::Path;
 
@@ -8,7 +8,6 @@ use pca_core::domain::policy::{AdoptPolicy, Policy, PolicyJsonError};
 use pca_core::domain::{BrokenRule, Rule};
 use pca_core::log::Timestamp;
 use pca_core::service::{Parts, Pca, Swept, SweptKey};
-use pca_core::x509::Profile;
 use pca_store_memory::{MemoryEventStore, MemoryKeyStore};
 use pca_system::{OsEntropy, SystemClock};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -104,24 +103,6 @@ fn policy_answer(policy: &Policy) -> Outcome {
         _ => String::new(),
     };
     Ok(Answer::new(json, text))
-}
-
-/// `pca profile list`
-pub fn profiles() -> Outcome {
-    let what = |profile: Profile| match profile {
-        Profile::Server => ("serverAuth", "DNS names, IP addresses"),
-        Profile::Client => ("clientAuth", "e-mail addresses, URIs"),
-        _ => ("none", "e-mail addresses, URIs; the key encrypts data"),
-    };
-    let list = Profile::ALL.map(|profile| {
-        let (usage, names) = what(profile);
-        json!({ "profile": profile.name(), "extended_key_usage": usage, "names": names })
-    });
-    let rows = Profile::ALL.map(|profile| {
-        let (usage, names) = what(profile);
-        [profile.name().to_owned(), usage.to_owned(), names.to_owned()]
-    });
-    Ok(Answer::new(json!({ "profiles": list }), output::table(["profile", "extended key usage", "names"], rows)))
 }
 
 /// `pca passphrase --new-passphrase-file FILE`

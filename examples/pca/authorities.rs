@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use pca_core::domain::ca::{
-    ConfigureCa, DisableCa, EnableByCreating, EnableByUpload, EnabledCa, Lifetime, ReenableCa, VerifiedCrl,
+    ConfigureCa, DisableCa, EnableByCreating, EnableByUpload, EnabledCa, Lifetime, PermittedProfiles, ReenableCa,
+    VerifiedCrl,
 };
 use pca_core::domain::event::Addresses;
 use pca_core::domain::{BrokenRule, CaId, Rule};
@@ -12,7 +13,7 @@ use pca_core::x509::{ParsedCrl, SubjectFields, check_upload, to_pem};
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 
-use crate::args::{AddressArgs, CaArgs, EnableArgs, Global, SubjectArgs, UploadArgs};
+use crate::args::{AddressArgs, CaArgs, EnableArgs, Global, PermitArgs, SubjectArgs, UploadArgs};
 use crate::exit::{Answer, Failure, Outcome};
 use crate::gate::Gate;
 use crate::shop::{Shop, carry_out};
@@ -25,14 +26,6 @@ const C6: Rule = Rule::new("C6");
 pub async fn enable(global: &Global, args: EnableArgs) -> Outcome {
     let mut gate = Gate::new();
     let ca = gate.ca(&args.ca, "C1");
-    let given = args.constraints.given();
-    if !given.is_empty() {
-        let text = format!(
-            "{}: name constraints are not yet supported, and none are written that are not enforced when issuing",
-            given.join(", ")
-        );
-        gate.refuse(BrokenRule::new(C6, "name-constraints-not-yet-supported", text));
-    }
     let addresses = addresses(&args.addresses);
     if let Some(out) = &args.request_csr {
         return renewals::request(global, gate, ca, addresses, &args, out).await;
@@ -68,6 +61,7 @@ async fn create(global: &Global, mut gate: Gate, ca: CaId, addresses: Addresses,
         clamp: args.clamp,
         path_length,
         addresses,
+        constraints: args.constraints.request(),
     };
     carry_out(global, gate, command, |enabled| answer(&enabled)).await
 }
@@ -169,9 +163,11 @@ fn addresses(args: &AddressArgs) -> Addresses {
 }
 
 /// `pca configure CA …`
-pub async fn configure(global: &Global, ca: CaArgs, args: AddressArgs) -> Outcome {
-    if args.crl_url.is_none() && args.ocsp_url.is_none() && args.issuer_url.is_none() {
-        return Err(Failure::Usage("nothing to configure: give --crl-url, --ocsp-url or --issuer-url".into()));
+pub async fn configure(global: &Global, ca: CaArgs, args: AddressArgs, permit: PermitArgs) -> Outcome {
+    let no_address = args.crl_url.is_none() && args.ocsp_url.is_none() && args.issuer_url.is_none();
+    if no_address && permit.profile.is_empty() && !permit.all_profiles {
+        let text = "nothing to configure: give --crl-url, --ocsp-url, --issuer-url, --profile or --all-profiles";
+        return Err(Failure::Usage(text.into()));
     }
     let mut gate = Gate::new();
     let ca = gate.ca(&ca.ca, "C1");
@@ -186,8 +182,19 @@ pub async fn configure(global: &Global, ca: CaArgs, args: AddressArgs) -> Outcom
     change(&mut addresses.crl_url, args.crl_url);
     change(&mut addresses.ocsp_url, args.ocsp_url);
     change(&mut addresses.issuer_url, args.issuer_url);
-    carry_out(global, gate, ConfigureCa { ca, addresses }, |configured| {
+    let names: Vec<_> = permit.profile.iter().map(|name| gate.profile(name)).collect();
+    let profiles = match (permit.all_profiles, permit.profile.is_empty()) {
+        (true, _) => Some(PermittedProfiles::All),
+        (false, true) => None,
+        (false, false) => Some(PermittedProfiles::Only(names)),
+    };
+    carry_out(global, gate, ConfigureCa { ca, addresses, profiles }, |configured| {
         let (ca, addresses) = (&configured.ca, &configured.addresses);
+        let permitted = match &configured.profiles {
+            Some(PermittedProfiles::Only(names)) => names.iter().map(ToString::to_string).collect(),
+            Some(_) => vec!["all".to_owned()],
+            None => Vec::new(),
+        };
         let shown = |url: &Option<String>| url.clone().unwrap_or_else(|| "none".into());
         Answer::new(
             json!({
@@ -195,12 +202,14 @@ pub async fn configure(global: &Global, ca: CaArgs, args: AddressArgs) -> Outcom
                 "crl_url": addresses.crl_url,
                 "ocsp_url": addresses.ocsp_url,
                 "issuer_url": addresses.issuer_url,
+                "profiles": configured.profiles.as_ref().map(|_| &permitted),
             }),
             output::facts([
                 ("certificates of", ca.to_string()),
                 ("CRL", shown(&addresses.crl_url)),
                 ("OCSP", shown(&addresses.ocsp_url)),
                 ("issuer", shown(&addresses.issuer_url)),
+                ("profiles", if permitted.is_empty() { "as before".to_owned() } else { permitted.join(", ") }),
             ]),
         )
     })

@@ -6,7 +6,7 @@ use pca_core::domain::order::ServiceTerm;
 use pca_core::domain::{BrokenRule, CaId, OrderId, Rule};
 use pca_core::keys::Algorithm;
 use pca_core::log::{CommitId, Digest};
-use pca_core::x509::{CertificateId, NameHash, SerialNumber};
+use pca_core::x509::{CertificateId, NameHash, Profile, ProfileName, SerialNumber};
 
 use crate::args::{AlgorithmWord, Number, Paid, TermWord};
 
@@ -67,6 +67,16 @@ impl Gate {
             let id = CertificateId::new(NameHash::new([0; 5]), SerialNumber::from_random(octets));
             self.stranger(id.to_string(), text, rule, error.to_string());
             id
+        })
+    }
+
+    /// A profile; whether it was adopted is for the rules to say.
+    pub fn profile(&mut self, text: &str) -> ProfileName {
+        text.parse().unwrap_or_else(|error: pca_core::x509::ProfileNameError| {
+            let stand_in = format!("no-profile-{}-of-this-name", self.strangers.len());
+            self.stranger(stand_in.clone(), text, "I2", error.to_string());
+            // The stand-in is a name that nobody has adopted.
+            stand_in.parse().unwrap_or_else(|_| Profile::Client.into())
         })
     }
 

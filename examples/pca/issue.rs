@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
+use pca_core::domain::BrokenRule;
 use pca_core::domain::certificate::{
     IssueCertificate, Issued, KeySource, NameRequest, ReleaseHold, RevokeCertificate, Status, effective_status,
 };
 use pca_core::domain::event::Holder;
-use pca_core::domain::{BrokenRule, Rule};
-use pca_core::x509::{MAX_CERTIFICATE, MAX_PEM, Profile, VerifiedCsr};
+use pca_core::x509::{MAX_CERTIFICATE, MAX_PEM, Profile, ProfileName, VerifiedCsr};
 use serde_json::{Value, json};
 
 use crate::args::{AlgorithmWord, Global, IssueArgs, LabelWord, ProfileArgs, RequestArgs, RevokeArgs, Time};
@@ -20,27 +20,16 @@ use crate::{file, output};
 /// `pca issue profile NAME CA …`
 pub async fn profile(global: &Global, args: ProfileArgs) -> Outcome {
     let mut gate = Gate::new();
-    let profile = profile_named(&mut gate, &args.name);
+    let profile = gate.profile(&args.name);
     one(global, gate, profile, &args.ca, args.request).await
-}
-
-fn profile_named(gate: &mut Gate, name: &str) -> Profile {
-    name.parse().unwrap_or_else(|_| {
-        let known = Profile::ALL.map(Profile::name).join(", ");
-        let name: String = name.chars().filter(|c| !c.is_control()).take(60).collect();
-        let text =
-            format!("there is no profile `{name}`; there are {known}, and profiles of one's own are not yet supported");
-        gate.refuse(BrokenRule::new(Rule::new("I2"), "unknown-profile", text));
-        Profile::Client
-    })
 }
 
 /// `pca issue server|client CA …`
 pub async fn plain(global: &Global, profile: Profile, ca: &str, args: RequestArgs) -> Outcome {
-    one(global, Gate::new(), profile, ca, args).await
+    one(global, Gate::new(), profile.into(), ca, args).await
 }
 
-async fn one(global: &Global, mut gate: Gate, profile: Profile, ca: &str, args: RequestArgs) -> Outcome {
+async fn one(global: &Global, mut gate: Gate, profile: ProfileName, ca: &str, args: RequestArgs) -> Outcome {
     let RequestArgs { dns, ip, email, uri, subject: fields, issue } = args;
     let IssueArgs { key, days, clamp, holder, contact, label } = issue;
     let mut request = IssueCertificate::of(gate.ca(ca, "I1"), profile, subject(&fields));

@@ -32,6 +32,7 @@ mod list;
 mod orders;
 mod output;
 mod person;
+mod profiles;
 mod renewals;
 mod secret;
 mod shop;
@@ -90,9 +91,7 @@ fn usage(error: &clap::Error) -> String {
 
 fn asks_json_later(command: &Command) -> bool {
     match command {
-        Command::Ocsp(args)
-        | Command::Prove(args)
-        | Command::Profile(ProfileCommand::Add(args)) => args.json(),
+        Command::Ocsp(args) | Command::Prove(args) => args.json(),
         _ => false,
     }
 }
@@ -131,11 +130,11 @@ async fn run(global: Global, command: Command) -> Outcome {
         Command::Enable(args) => authorities::enable(global, *args).await,
         Command::Assign(args) => orders::assign(global, args).await,
         Command::Extend(args) => orders::extend(global, args).await,
-        Command::Configure { ca, addresses } => authorities::configure(global, ca, addresses).await,
+        Command::Configure { ca, addresses, profiles } => authorities::configure(global, ca, addresses, profiles).await,
         Command::Policy(PolicyCommand::Show) => admin::show_policy(global).await,
         Command::Policy(PolicyCommand::Adopt { file }) => admin::adopt_policy(global, &file).await,
-        Command::Profile(ProfileCommand::List) => admin::profiles(),
-        Command::Profile(ProfileCommand::Add(_)) => admin::later("I2", "a profile of one's own"),
+        Command::Profile(ProfileCommand::List) => profiles::list(global).await,
+        Command::Profile(ProfileCommand::Add { file }) => profiles::add(global, &file).await,
         Command::Issue(IssueCommand::Server(args)) => {
             issue::plain(global, Profile::Server, &args.ca, args.request).await
         }

@@ -4,7 +4,7 @@ use pca_core::domain::ca::Ca;
 use pca_core::domain::{CaId, OrderId, stream};
 use pca_core::log::Position;
 use pca_core::projection::{Inventory, Orders, QuotaLedger};
-use pca_core::x509::{CertificateId, to_pem};
+use pca_core::x509::{CertificateId, Subtree, to_pem};
 use serde_json::{Value, json};
 
 use crate::args::Global;
@@ -55,6 +55,19 @@ async fn show_ca(shop: &Shop, id: &CaId) -> Outcome {
         fields.insert("issuer_url".into(), addresses.issuer_url.clone().into());
         fields.insert("links".into(), links(ca).into());
         fields.insert("cross_certificates".into(), cross_certificates(ca).into());
+        if !ca.is_root() {
+            let names = ca.profiles().map(|names| names.iter().map(ToString::to_string).collect::<Vec<_>>());
+            fields.insert("profiles".into(), names.into());
+        }
+        let constraints = ca
+            .generation()
+            .and_then(|generation| generation.parsed.as_ref())
+            .and_then(|parsed| parsed.extensions().name_constraints.as_ref());
+        let text = |list: &[Subtree]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let constraints = constraints.map(
+            |constraints| json!({ "permitted": text(constraints.permitted()), "excluded": text(constraints.excluded()) }),
+        );
+        fields.insert("name_constraints".into(), constraints.into());
         fields.insert("certificate_pem".into(), pem.clone().into());
     }
     Ok(told(json, &pem.unwrap_or_default()))

@@ -182,7 +182,7 @@ fn g1_every_command_is_asked_about_with_its_ca() {
     asked(&pca, &officer, ExtendTerm { ca: ca.clone(), term }, Some(&ca));
     asked(&pca, &officer, AssignQuota { ca: ca.clone(), units: 1 }, Some(&ca));
     asked(&pca, &officer, enable(&further, "Further"), Some(&further));
-    asked(&pca, &officer, ConfigureCa { ca: ca.clone(), addresses: Addresses::default() }, Some(&ca));
+    asked(&pca, &officer, ConfigureCa::addresses(ca.clone(), Addresses::default()), Some(&ca));
     asked(&pca, &officer, DisableCa { ca: ca.clone() }, Some(&ca));
     asked(&pca, &officer, ReenableCa { ca: ca.clone() }, Some(&ca));
     asked(&pca, &officer, ResetCa::confirmed(ca.clone(), Digest::ZERO), Some(&ca));

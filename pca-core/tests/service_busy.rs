@@ -319,7 +319,7 @@ fn l4_a_refusal_and_an_answer_wait_for_no_pause() {
     store.before_each(move |operation| {
         if counted.note(operation) < ENOUGH && operation == Operation::Read {
             for ca in cas.clone() {
-                other.execute(ConfigureCa { ca, addresses: Addresses::default() }, &by()).unwrap();
+                other.execute(ConfigureCa::addresses(ca, Addresses::default()), &by()).unwrap();
             }
         }
     });

@@ -14,7 +14,7 @@ use pca_core::domain::policy::Policy;
 use pca_core::domain::{CaId, LotId, OrderId};
 use pca_core::keys::{Algorithm, Family, KeyId};
 use pca_core::log::{CommitId, Digest, EncodedEvent, EventData as _, Position, Timestamp};
-use pca_core::x509::{CertificateId, Profile, RevocationReason, SerialNumber};
+use pca_core::x509::{CertificateId, Profile, ProfileDefinition, RevocationReason, SerialNumber};
 
 const NOW: Timestamp = Timestamp::from_secs(1_767_225_600);
 
@@ -92,6 +92,20 @@ fn several() -> GenerationEnd {
     let key = KeyId::derive(&commit(), 1);
     GenerationEnd { generation: 3, key, older: vec![older(1, true), older(2, false)], ..end() }
 }
+/// A profile of one's own in which every field says something.
+const FULL_PROFILE: &str = r#"{
+    "name": "full", "description": "Ωmega",
+    "subject": {"common_name": "one-of-names", "organization": "required", "organizational_unit": "forbidden",
+                "country": "required", "state": "optional", "locality": "forbidden"},
+    "names": {"dns": {"least": 1, "most": 4}, "ip": {}, "email": {"most": 2}, "uri": {"least": 1, "most": 1},
+              "wildcards": true, "uri_form": "spiffe"},
+    "key_usage": {"rsa": ["digitalSignature", "keyEncipherment"], "ec": ["digitalSignature", "keyAgreement"]},
+    "extended_key_usage": {"purposes": ["serverAuth", "1.3.6.1.4.1.55738.666.1"], "critical": true},
+    "validity": {"default_days": 3, "longest_days": 7},
+    "csr": {"subject": true, "names": true},
+    "revocation": "not-available",
+    "policies": ["1.3.6.1.4.1.55738.666.2"]
+}"#;
 
 /// One event of every kind, with every field that can be absent present in one of them, and every shape of an enum.
 fn examples() -> Vec<(&'static str, Event)> {
@@ -185,7 +199,7 @@ fn examples() -> Vec<(&'static str, Event)> {
         id,
         ca: ca(1),
         generation: 1,
-        profile: Profile::Server,
+        profile: Profile::Server.into(),
         certificate: der.clone(),
         key: Some(key()),
         spki: Digest::of(b"spki"),
@@ -203,7 +217,7 @@ fn examples() -> Vec<(&'static str, Event)> {
         renews: Some(id),
     };
     let anonymous = CertificateIssued {
-        profile: Profile::DataEncryption,
+        profile: Profile::DataEncryption.into(),
         key: None,
         claims_key: false,
         holder: Holder::default(),
@@ -211,6 +225,9 @@ fn examples() -> Vec<(&'static str, Event)> {
         renews: None,
         ..issued.clone()
     };
+    let of_own_profile = CertificateIssued { profile: "vpn-gateway".parse().unwrap(), ..anonymous.clone() };
+    let profile = ProfileDefinition { name: "vpn-gateway".parse().unwrap(), ..Profile::Client.definition().clone() };
+    let full = ProfileDefinition::from_json(FULL_PROFILE).unwrap();
     let published = CrlPublished {
         ca: ca(1),
         generation: 1,
@@ -269,6 +286,8 @@ fn examples() -> Vec<(&'static str, Event)> {
         ("nameless", EnterpriseFounded { name: None, rehearsal: false }.into()),
         ("", PolicyAdopted { policy: Policy::default() }.into()),
         ("extras", PolicyAdopted { policy: Policy::with_published_extras() }.into()),
+        ("", ProfileAdopted { profile }.into()),
+        ("full", ProfileAdopted { profile: full }.into()),
         ("", root.into()),
         ("rsa", rsa.into()),
         (
@@ -310,6 +329,15 @@ fn examples() -> Vec<(&'static str, Event)> {
         ("", CaRequestAbandoned { ca: ca(1), key: key() }.into()),
         ("", cross_signed.into()),
         ("", CaConfigured { ca: ca(1), addresses }.into()),
+        (
+            "",
+            ProfilesPermitted {
+                ca: ca(1),
+                profiles: Some(vec![Profile::Server.into(), "vpn-gateway".parse().unwrap()]),
+            }
+            .into(),
+        ),
+        ("all", ProfilesPermitted { ca: ca(1), profiles: None }.into()),
         ("", CaDisabled { ca: ca(1) }.into()),
         ("", CaReenabled { ca: ca(1) }.into()),
         ("", CaReset { end: end() }.into()),
@@ -328,6 +356,7 @@ fn examples() -> Vec<(&'static str, Event)> {
         ("", KeyAbandoned { key: key() }.into()),
         ("", issued.into()),
         ("csr", anonymous.into()),
+        ("own", of_own_profile.into()),
         ("", revoked.into()),
         ("hold", held.into()),
         ("", HoldReleased { id }.into()),

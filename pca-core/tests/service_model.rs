@@ -232,7 +232,7 @@ impl Subject {
             Step::Configure { ca } => {
                 let crl_url = Some(format!("http://pki.example/{}.crl", self.calls));
                 let addresses = Addresses { crl_url, ..Addresses::default() };
-                drop(self.run(ConfigureCa { ca: self.ca(ca), addresses }, second)?);
+                drop(self.run(ConfigureCa::addresses(self.ca(ca), addresses), second)?);
             }
             Step::Assign { ca, units } => drop(self.run(AssignQuota { ca: self.ca(ca), units }, second)?),
             Step::Issue { ca, days, platform } => {

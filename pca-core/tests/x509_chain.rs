@@ -120,7 +120,7 @@ fn issue(case: &Case) -> (Authority, Authority, ParsedCertificate) {
     let holder = key(case.algorithms[2], 3);
     let validity = Validity::for_days(NOW, case.years.2).unwrap();
     let planned = Planned {
-        role: PlannedRole::EndEntity { profile: case.profile },
+        role: PlannedRole::EndEntity { profile: case.profile.definition() },
         validity,
         family: holder.public_key().family(),
         subject: names.subject(),

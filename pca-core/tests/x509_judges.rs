@@ -146,6 +146,7 @@ fn reset() -> Material {
                 subject: &subject,
                 public_key: key.public_key(),
                 path_length: Some(0),
+                name_constraints: None,
             };
             let tbs = certificate.intermediate_tbs(&root.issuer(), &urls());
             Authority { certificate: ParsedCertificate::from_der(&sign(&tbs, &root.key)).unwrap(), key }

@@ -22,7 +22,7 @@ fn chain() -> (Authority, Authority) {
 
 fn planned(subject: &DistinguishedName) -> Planned<'_> {
     Planned {
-        role: PlannedRole::EndEntity { profile: Profile::Server },
+        role: PlannedRole::EndEntity { profile: Profile::Server.definition() },
         validity: Validity::for_days(NOW, 90).unwrap(),
         family: Family::Ecc,
         subject,
@@ -54,7 +54,10 @@ fn a_good_path_has_no_violation() {
     let (root, oa) = chain();
     let subject = name("oa.example");
     assert_eq!(check_path(&[&root.certificate, &oa.certificate], &planned(&subject)), []);
-    let below = Planned { role: PlannedRole::Intermediate { path_length: Some(0) }, ..planned(&subject) };
+    let below = Planned {
+        role: PlannedRole::Intermediate { path_length: Some(0), name_constraints: None },
+        ..planned(&subject)
+    };
     assert_eq!(check_path(&[&root.certificate], &below), []);
     assert_eq!(check_path(&[], &below), [PathViolation::NoIssuer]);
 }
@@ -76,7 +79,10 @@ fn c5_a_validity_beyond_any_issuer_is_told() {
 fn c6_path_lengths_are_counted() {
     let (root, oa) = chain();
     let subject = name("Acme HR");
-    let below = Planned { role: PlannedRole::Intermediate { path_length: Some(0) }, ..planned(&subject) };
+    let below = Planned {
+        role: PlannedRole::Intermediate { path_length: Some(0), name_constraints: None },
+        ..planned(&subject)
+    };
     let violations = check_path(&[&root.certificate, &oa.certificate], &below);
     assert!(matches!(violations[..], [PathViolation::PathLength { allowed: 0, needed: 1, .. }]), "{violations:?}");
     assert_eq!(rules(&violations), ["C6"]);

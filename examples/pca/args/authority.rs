@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, ValueEnum};
 
-use super::offer::{algorithms, reasons};
+use pca_core::domain::ca::{ConstraintRequest, SubtreeRequest};
+
+use super::offer::{algorithms, profiles, reasons};
 use super::{AlgorithmWord, Number};
 
 #[derive(Args, Debug)]
@@ -53,51 +55,80 @@ pub struct AddressArgs {
     pub issuer_url: Option<String>,
 }
 
-/// Name constraints: refused until they are enforced when issuing.
+/// Name constraints (rule C6).
 #[derive(Args, Clone, Debug, Default)]
+#[command(
+    next_help_heading = "Name constraints of an intermediate (once anything is permitted, every other kind of name is refused)"
+)]
 pub struct ConstraintArgs {
-    #[arg(long, value_name = "X", hide = true, allow_hyphen_values = true)]
+    /// A DNS name that it may certify, with all below it, such as hr.example
+    #[arg(long, value_name = "SUFFIX", allow_hyphen_values = true)]
     pub permit_dns: Vec<String>,
-    #[arg(long, value_name = "X", hide = true, allow_hyphen_values = true)]
+    /// E-mail: ada@hr.example (one mailbox), hr.example (that host), .hr.example (every host below)
+    #[arg(long, value_name = "X", allow_hyphen_values = true)]
     pub permit_email: Vec<String>,
-    #[arg(long, value_name = "X", hide = true, allow_hyphen_values = true)]
+    /// A network of IP addresses, such as 10.0.0.0/8
+    #[arg(long, value_name = "CIDR", allow_hyphen_values = true)]
     pub permit_ip: Vec<String>,
-    #[arg(long, value_name = "X", hide = true, allow_hyphen_values = true)]
+    /// Hosts of URIs: hr.example (that host), .hr.example (every host below)
+    #[arg(long, value_name = "HOST", allow_hyphen_values = true)]
     pub permit_uri: Vec<String>,
-    #[arg(long, value_name = "X", hide = true, allow_hyphen_values = true)]
+    /// Subjects that begin with these fields, such as 'O=Example,C=DE'
+    #[arg(long, value_name = "FIELDS", allow_hyphen_values = true)]
     pub permit_dir: Vec<String>,
-    #[arg(long, value_name = "X", hide = true, allow_hyphen_values = true)]
+    /// A DNS name that it may not certify, nor any below it
+    #[arg(long, value_name = "SUFFIX", allow_hyphen_values = true)]
     pub exclude_dns: Vec<String>,
-    #[arg(long, value_name = "X", hide = true, allow_hyphen_values = true)]
+    /// E-mail that it may not certify
+    #[arg(long, value_name = "X", allow_hyphen_values = true)]
     pub exclude_email: Vec<String>,
-    #[arg(long, value_name = "X", hide = true, allow_hyphen_values = true)]
+    /// A network of IP addresses that it may not certify
+    #[arg(long, value_name = "CIDR", allow_hyphen_values = true)]
     pub exclude_ip: Vec<String>,
-    #[arg(long, value_name = "X", hide = true, allow_hyphen_values = true)]
+    /// Hosts of URIs that it may not certify
+    #[arg(long, value_name = "HOST", allow_hyphen_values = true)]
     pub exclude_uri: Vec<String>,
-    #[arg(long, value_name = "X", hide = true, allow_hyphen_values = true)]
+    /// Subjects that it may not certify
+    #[arg(long, value_name = "FIELDS", allow_hyphen_values = true)]
     pub exclude_dir: Vec<String>,
 }
 
 impl ConstraintArgs {
-    /// The options that were given, by name.
-    pub fn given(&self) -> Vec<&'static str> {
-        [
-            ("--permit-dns", &self.permit_dns),
-            ("--permit-email", &self.permit_email),
-            ("--permit-ip", &self.permit_ip),
-            ("--permit-uri", &self.permit_uri),
-            ("--permit-dir", &self.permit_dir),
-            ("--exclude-dns", &self.exclude_dns),
-            ("--exclude-email", &self.exclude_email),
-            ("--exclude-ip", &self.exclude_ip),
-            ("--exclude-uri", &self.exclude_uri),
-            ("--exclude-dir", &self.exclude_dir),
-        ]
-        .into_iter()
-        .filter(|(_, given)| !given.is_empty())
-        .map(|(name, _)| name)
-        .collect()
+    /// What is asked of the rules.
+    pub fn request(&self) -> ConstraintRequest {
+        let all = |lists: [&[String]; 5]| -> Vec<SubtreeRequest> {
+            let kinds: [fn(String) -> SubtreeRequest; 5] = [
+                SubtreeRequest::Dns,
+                SubtreeRequest::Email,
+                SubtreeRequest::Ip,
+                SubtreeRequest::Uri,
+                SubtreeRequest::Directory,
+            ];
+            lists.into_iter().zip(kinds).flat_map(|(list, kind)| list.iter().cloned().map(kind)).collect()
+        };
+        ConstraintRequest {
+            permitted: all([&self.permit_dns, &self.permit_email, &self.permit_ip, &self.permit_uri, &self.permit_dir]),
+            excluded: all([
+                &self.exclude_dns,
+                &self.exclude_email,
+                &self.exclude_ip,
+                &self.exclude_uri,
+                &self.exclude_dir,
+            ]),
+        }
     }
+}
+
+/// By which profiles an intermediate may issue.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Profiles that an intermediate may issue by (`pca profile list`)")]
+pub struct PermitArgs {
+    /// A profile that it may issue by; what is not named is refused from then on
+    #[arg(long = "profile", visible_alias = "profiles", value_name = "NAME", value_delimiter = ',', value_parser = profiles::<String>(), hide_possible_values = true, conflicts_with = "all_profiles")]
+    pub profile: Vec<String>,
+    /// It may issue by every profile that there is and will be, as in the beginning
+    #[arg(long)]
+    pub all_profiles: bool,
 }
 
 #[derive(Args, Debug)]
@@ -108,6 +139,7 @@ A root is enabled first, then its intermediates.
 Examples:
   pca enable ROOT --cn 'Example Corp Root CA' --o 'Example Corp' --c US
   pca enable INTERMEDIATE --cn 'Example Corp OA' --algorithm ecdsa-p384 --clamp
+  pca enable INTERMEDIATE --cn HR --permit-dns hr.example --clamp
   pca enable ROOT --upload-certificate root.pem --upload-key root.key
   pca enable INTERMEDIATE --request-csr oa.csr --cn 'Example Corp OA'
   pca enable INTERMEDIATE --certificate oa.pem"
@@ -149,7 +181,29 @@ pub struct EnableArgs {
 }
 
 /// What an uploaded certificate has already.
-const MADE_HERE: [&str; 11] = ["cn", "o", "ou", "c", "st", "l", "algorithm", "years", "days", "clamp", "path_len"];
+const MADE_HERE: [&str; 21] = [
+    "cn",
+    "o",
+    "ou",
+    "c",
+    "st",
+    "l",
+    "algorithm",
+    "years",
+    "days",
+    "clamp",
+    "path_len",
+    "permit_dns",
+    "permit_email",
+    "permit_ip",
+    "permit_uri",
+    "permit_dir",
+    "exclude_dns",
+    "exclude_email",
+    "exclude_ip",
+    "exclude_uri",
+    "exclude_dir",
+];
 
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Upload instead of making a certificate here")]

@@ -29,7 +29,7 @@ pub struct UserArgs {
 
 #[derive(Args, Debug)]
 pub struct ProfileArgs {
-    /// The profile: server, client or data-encryption (`pca profile list`)
+    /// The profile: one that is built in, or one of your own (`pca profile list`)
     #[arg(value_name = "NAME", value_parser = profiles::<String>(), hide_possible_values = true)]
     pub name: String,
     /// The intermediate that issues it
@@ -66,7 +66,7 @@ pub struct RequestArgs {
 pub struct IssueArgs {
     #[command(flatten)]
     pub key: KeyArgs,
-    /// For how many days of 24 hours it is valid [default: 90]
+    /// For how many days of 24 hours it is valid [default: as the profile says, 90 for most]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub days: Option<Number>,
     /// Cut the validity to what is possible instead of refusing it
@@ -91,6 +91,7 @@ pub struct KeyArgs {
     #[arg(long, value_name = "ALG", group = "source", value_parser = algorithms::<AlgorithmWord>(), hide_possible_values = true)]
     pub algorithm: Option<AlgorithmWord>,
     /// A signing request (PKCS#10, PEM or DER) whose key is certified; its names are not copied
+    /// unless the profile says so
     #[arg(long, value_name = "FILE", group = "source")]
     pub csr: Option<PathBuf>,
 }

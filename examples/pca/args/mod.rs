@@ -12,7 +12,9 @@ mod renewal;
 mod transfer;
 mod value;
 
-pub use authority::{AddressArgs, CaArgs, EnableArgs, EndArgs, EndingWord, PreviewArgs, SubjectArgs, UploadArgs};
+pub use authority::{
+    AddressArgs, CaArgs, EnableArgs, EndArgs, EndingWord, PermitArgs, PreviewArgs, SubjectArgs, UploadArgs,
+};
 pub use chain::CheckChainArgs;
 pub use issue::{BulkArgs, DownloadArgs, IssueArgs, ProfileArgs, RequestArgs, RevokeArgs, ServerArgs, UserArgs};
 pub use later::LaterArgs;
@@ -118,16 +120,19 @@ Example:
     /// Extend the service term of a CA before it ends
     #[command(after_help = "Example:\n  pca extend ca_k3fj5s7wq2m4xyzt --term 1y")]
     Extend(ExtendArgs),
-    /// Change the addresses that a CA writes into the certificates it issues
+    /// Change the addresses that a CA writes into the certificates it issues, and the profiles that it may issue by
     #[command(after_help = "\
 Options that are not given stay as they are; an empty one ('') is taken out.
 Example:
-  pca configure ca_k3fj5s7wq2m4xyzt --crl-url http://crl.example.com/oa.crl")]
+  pca configure ca_k3fj5s7wq2m4xyzt --crl-url http://crl.example.com/oa.crl
+  pca configure ca_k3fj5s7wq2m4xyzt --profile server --profile spiffe")]
     Configure {
         #[command(flatten)]
         ca: CaArgs,
         #[command(flatten)]
         addresses: AddressArgs,
+        #[command(flatten)]
+        profiles: PermitArgs,
     },
     /// Show the policy, or adopt another one
     #[command(subcommand)]
@@ -272,11 +277,32 @@ Example:
 
 #[derive(Debug, Subcommand)]
 pub enum ProfileCommand {
-    /// List the profiles
+    /// List the profiles, built-in ones first
     List,
-    /// Add a profile of your own; not yet supported
-    #[command(hide = true)]
-    Add(LaterArgs),
+    /// Adopt a profile of your own, for ever: certificates name it
+    #[command(after_help = "\
+FILE is a JSON object, as each entry under `profiles` of `pca profile list --json` is; `name` and
+`extended_key_usage` must be there, all else may be left out:
+  {\"name\": \"vpn-gateway\", \"description\": \"Gateways of the VPN\",
+   \"subject\": {\"common_name\": \"server-name\", \"organization\": \"required\"},
+   \"names\": {\"dns\": {\"least\": 1, \"most\": 4}, \"ip\": {}},
+   \"key_usage\": {\"rsa\": [\"digitalSignature\"], \"ec\": [\"digitalSignature\"]},
+   \"extended_key_usage\": {\"purposes\": [\"serverAuth\", \"1.3.6.1.5.5.7.3.17\"], \"critical\": false},
+   \"validity\": {\"default_days\": 30, \"longest_days\": 90},
+   \"csr\": {\"subject\": false, \"names\": true},
+   \"revocation\": \"addresses\", \"policies\": []}
+common_name: required, optional, forbidden, server-name or one-of-names; other fields of the
+subject: required, optional or forbidden. names: dns ip email uri (a kind that is absent is
+refused), wildcards, uri_form (any or spiffe). revocation: addresses, or not-available (RFC 9608;
+at most 7 days). The page docs/profiles.md tells more.
+Example:
+  pca profile add vpn-gateway.json
+  pca issue profile vpn-gateway CA --dns vpn.example.com --o 'Example Corp'")]
+    Add {
+        /// The profile as JSON
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -292,16 +318,20 @@ Example:
 Example:
   pca issue client CA --cn 'Ada Lovelace' --email ada@example.com --holder ada")]
     Client(UserArgs),
-    /// Issue a certificate of a named profile, such as data-encryption
+    /// Issue a certificate of a named profile, built in or of your own
     #[command(after_help = "\
 Example:
-  pca issue profile data-encryption CA --cn 'HR records' --algorithm rsa-3072")]
+  pca issue profile data-encryption CA --cn 'HR records' --algorithm rsa-3072
+  pca issue profile spiffe CA --uri spiffe://example.com/billing/payments
+  pca issue profile mutual CA --dns node1.example.com --days 30
+  pca issue profile vpn-gateway CA --csr gateway.csr")]
     Profile(ProfileArgs),
     /// Issue many certificates from a file, one request a line
     #[command(after_help = "\
 A line is a JSON object, at most 64 KiB:
   {\"kind\":\"server\",\"dns\":[\"a.example.com\"],\"ip\":[\"10.0.0.1\"],\"days\":30}
   {\"kind\":\"client\",\"cn\":\"Ada Lovelace\",\"email\":[\"ada@example.com\"],\"algorithm\":\"ecdsa-p384\"}
+`kind` is the name of a profile.
 It may also have: cn o ou c st l, csr (PEM, base 64 of DER, or a file's name), clamp, holder,
 contact, labels. Without --atomic each request stands for itself: a bad line is told in --out,
 and the others go on; the exit code is then 0 if anything was issued.

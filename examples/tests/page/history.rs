@@ -312,5 +312,5 @@ fn a_policy_is_shown_adopted_and_refused() {
         "a number that is out of range is a matter of rules"
     );
     assert_eq!(desk.run(&["policy", "adopt", "absent.json"]).error(), "file");
-    assert_eq!(desk.yes(&["profile", "list"])["profiles"].as_array().unwrap().len(), 3);
+    assert_eq!(desk.yes(&["profile", "list"])["profiles"].as_array().unwrap().len(), 9);
 }

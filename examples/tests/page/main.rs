@@ -23,6 +23,7 @@ mod lifecycle;
 mod material;
 mod output;
 mod packages;
+mod profiles;
 mod questions;
 mod refusals;
 mod renewal;

@@ -43,7 +43,7 @@ fn enabling() {
     desk.no(&["enable", &pair.root, "--cn", "R", "--crl-url", "https://x.example/a.crl"], &["I5"]);
     desk.no(&["enable", "ca_aaaaaaaaaaaaaaaa", "--cn", "R"], &["C1"]);
     desk.no(
-        &["enable", "x", "--cn", "R", "--permit-dns", "a", "--years", "0", "--algorithm", "rsa-512"],
+        &["enable", "x", "--cn", "R", "--permit-dns", "*.a", "--years", "0", "--algorithm", "rsa-512"],
         &["C1", "C5", "C6", "O3"],
     );
     desk.yes(&["enable", &pair.root, "--cn", "R", "--years", "2"]);

@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::keys::{Algorithm, KeyId, KeyUse, PrivateKey, PublicKey, Signature, SignatureAlgorithm};
 use crate::log::{self, CommitId, Digest, Missing, Position, Revision, StreamId, Timestamp};
-use crate::x509::{self, CertificateId, NameHash, SerialNumber};
+use crate::x509::{self, CertificateId, NameHash, ProfileDefinition, ProfileName, SerialNumber};
 
 use super::ca::Ca;
 use super::certificate::Certificate;
@@ -21,6 +21,7 @@ use super::event::{Der, Event};
 use super::key::{KeyRole, KeyState, NameOwner};
 use super::order::Order;
 use super::policy::Policy;
+use super::profile::AdoptedProfiles;
 use super::quota::Quota;
 use super::{CaId, OrderId, Refusal, Roll, Scope, State, stream};
 
@@ -433,6 +434,32 @@ impl<'w> Desk<'w> {
         match self.desk.get_named(&stream::on_stack::policy())? {
             State::Policy(fold) => Ok(fold.most_crl_partitions()),
             _ => Err(Halt::Needs(Need::Stream(stream::policy()))),
+        }
+    }
+
+    /// What a profile is made of; nothing if none of that name is built in or was adopted (rule I2). One that is built in
+    /// is not looked up, and so not guarded.
+    ///
+    /// # Errors
+    /// [`Halt::Needs`] if the stream has not been loaded.
+    pub fn profile(&self, name: ProfileName) -> Result<Option<&'w ProfileDefinition>, Halt> {
+        if let Some(profile) = name.built_in() {
+            return Ok(Some(profile.definition()));
+        }
+        match self.desk.get_named(&stream::on_stack::profile(name))? {
+            State::Profile(fold) => Ok(fold.definition()),
+            _ => Err(Halt::Needs(Need::Stream(stream::profile(name)))),
+        }
+    }
+
+    /// Every profile of one's own that was adopted.
+    ///
+    /// # Errors
+    /// [`Halt::Needs`] if the stream has not been loaded.
+    pub fn profiles(&self) -> Result<&'w AdoptedProfiles, Halt> {
+        match self.desk.get_named(&stream::on_stack::profiles())? {
+            State::Profiles(fold) => Ok(fold),
+            _ => Err(Halt::Needs(Need::Stream(stream::profiles()))),
         }
     }
 

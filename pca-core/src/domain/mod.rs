@@ -10,6 +10,7 @@ mod id;
 pub mod key;
 pub mod order;
 pub mod policy;
+pub mod profile;
 pub mod quota;
 pub mod refusal;
 mod roll;

@@ -10,6 +10,7 @@ use super::event::Event;
 use super::key::{KeyRole, KeyState, NameOwner};
 use super::order::Order;
 use super::policy::PolicyInForce;
+use super::profile::{AdoptedProfile, AdoptedProfiles};
 use super::quota::Quota;
 
 macro_rules! states {
@@ -48,6 +49,10 @@ states! {
     Enterprise(Enterprise) = "enterprise",
     /// `policy`
     Policy(PolicyInForce) = "policy",
+    /// `profile/<name>`
+    Profile(AdoptedProfile) = "profile",
+    /// `profiles`
+    Profiles(AdoptedProfiles) = "profiles",
     /// `order/<id>`
     Order(Order) = "order",
     /// `ca/<id>`

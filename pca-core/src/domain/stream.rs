@@ -2,7 +2,7 @@
 
 use crate::keys::KeyId;
 use crate::log::{Digest, StreamId};
-use crate::x509::{CertificateId, NameHash};
+use crate::x509::{CertificateId, NameHash, ProfileName};
 
 use super::{CaId, OrderId};
 
@@ -19,7 +19,7 @@ macro_rules! streams {
 
         /// The same names where they need not be kept.
         pub(super) mod on_stack {
-            use super::{CaId, CertificateId, Digest, KeyId, NameHash, OrderId};
+            use super::{CaId, CertificateId, Digest, KeyId, NameHash, OrderId, ProfileName};
             use crate::log::StreamName;
 
             $(pub(in crate::domain) fn $kind($($arg: $type)?) -> StreamName {
@@ -35,6 +35,10 @@ streams! {
     enterprise() = |name| name;
     /// `policy`: the numbers that a vendor may change.
     policy() = |name| name;
+    /// `profile/<name>`: a profile of one's own (rule I2).
+    profile(profile: ProfileName) = |name| name.text("/").text(profile.as_str());
+    /// `profiles`: every profile of one's own, to list them.
+    profiles() = |name| name;
     /// `order/<id>`.
     order(id: &OrderId) = |name| name.text("/").text(id.as_str());
     /// `ca/<id>`: the life cycle.
@@ -70,6 +74,8 @@ mod tests {
         for (stream, name) in [
             (enterprise(), "enterprise".into()),
             (policy(), "policy".into()),
+            (profile("vpn-7".parse().unwrap()), "profile/vpn-7".into()),
+            (profiles(), "profiles".into()),
             (order(&of_order), format!("order/{of_order}")),
             (ca(&of_ca), format!("ca/{of_ca}")),
             (quota(&of_ca), format!("quota/{of_ca}")),

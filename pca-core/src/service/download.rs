@@ -11,7 +11,7 @@ use crate::domain::event::Der;
 use crate::domain::key::ConfirmKeyDestroyed;
 use crate::domain::{BrokenRule, CaId, Command as _, Desk, Halt, Objections, Rule, Scope};
 use crate::keys::KeyId;
-use crate::x509::{CertificateId, Profile, to_pem};
+use crate::x509::{CertificateId, Profile, ProfileName, to_pem};
 
 use super::session::inconsistent;
 use super::{Call, Error, Pca, Preview};
@@ -257,17 +257,27 @@ fn certificate_chain(desk: &Desk<'_>, id: &CertificateId) -> Result<Chain, Halt>
     let root = issuing_root(desk, intermediate, issuer)?;
     Ok(Chain {
         id: id.to_string(),
-        kind: match issued.profile {
-            Profile::Server => Kind::Server,
-            Profile::Client => Kind::Client,
-            Profile::DataEncryption => Kind::DataEncryption,
-        },
+        kind: kind_of(desk, issued.profile)?,
         name: issued.holder.name.clone(),
         certificate: issued.certificate.clone(),
         intermediates: issuer.map(|issuer| issuer.certificate.clone()).into_iter().collect(),
         root,
         key: certificate.kept_key().cloned(),
         beside: Vec::new(),
+    })
+}
+
+/// Whose package a certificate fits into: that of whoever it can be used by.
+fn kind_of(desk: &Desk<'_>, profile: ProfileName) -> Result<Kind, Halt> {
+    if profile == Profile::DataEncryption {
+        return Ok(Kind::DataEncryption);
+    }
+    let Some(definition) = desk.profile(profile)? else { return Ok(Kind::Other) };
+    Ok(match (definition.is_for_servers(), definition.is_for_clients()) {
+        (true, true) => Kind::MutualTls,
+        (true, false) => Kind::Server,
+        (false, true) => Kind::Client,
+        (false, false) => Kind::Other,
     })
 }
 

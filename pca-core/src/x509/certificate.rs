@@ -5,13 +5,15 @@
 
 use const_oid::ObjectIdentifier;
 
+use super::constraints::NameConstraints;
 use super::der::{Writer, encode, tag};
 use super::extension::{
     write_authority_key_identifier, write_basic_constraints, write_certificate_policies, write_extended_key_usage,
-    write_key_usage, write_subject_alternative_names, write_subject_key_identifier,
+    write_key_usage, write_name_constraints, write_no_revocation_available, write_ocsp_no_check,
+    write_subject_alternative_names, write_subject_key_identifier,
 };
 use super::name::DistinguishedName;
-use super::profile::{Profile, ProfileError};
+use super::profile::{ProfileDefinition, ProfileError, ProfileName, Revocation};
 use super::san::GeneralName;
 use super::serial::SerialNumber;
 use super::signature::{algorithm_identifier, write_algorithm};
@@ -76,6 +78,8 @@ pub struct CaCertificate<'a> {
     pub public_key: &'a PublicKey,
     /// How many intermediates may follow (rule C6): none or at least 1 for a root, 0 for an intermediate.
     pub path_length: Option<u8>,
+    /// The names under which it may issue (rule C6); a root has none.
+    pub name_constraints: Option<&'a NameConstraints>,
 }
 
 impl CaCertificate<'_> {
@@ -102,6 +106,9 @@ impl CaCertificate<'_> {
                 write_key_usage(w, KeyUsage::CERTIFICATE_AUTHORITY);
                 write_subject_key_identifier(w, &self.public_key.key_identifier());
                 write_authority_key_identifier(w, &issuer.key_identifier);
+                if let Some(constraints) = self.name_constraints {
+                    write_name_constraints(w, constraints);
+                }
                 write_authority_urls(w, urls);
             });
         });
@@ -127,7 +134,7 @@ pub struct Leaf<'a> {
 /// Everything that is the same in all certificates of one issuer and profile, encoded once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeafTemplate {
-    profile: Profile,
+    profile: ProfileName,
     signature_algorithm: SignatureAlgorithm,
     /// The signature algorithm and the issuer's name.
     head: Vec<u8>,
@@ -137,28 +144,43 @@ pub struct LeafTemplate {
     extensions: Vec<u8>,
     /// CRL distribution points, for certificates that belong to no partition of the issuer's CRLs.
     distribution: Vec<u8>,
-    /// Authority information access, policies.
+    /// Authority information access and whatever else the profile says on revocation, policies.
     more: Vec<u8>,
 }
 
 impl LeafTemplate {
-    /// Encodes what stays the same.
+    /// Encodes what stays the same. The policies are added to those of the profile; addresses of CRL and OCSP responder are
+    /// left out where the profile has no word on revocation.
     #[must_use]
-    pub fn new(issuer: &Issuer, profile: Profile, urls: &AuthorityUrls, policies: &[ObjectIdentifier]) -> Self {
+    pub fn new(
+        issuer: &Issuer,
+        profile: impl AsRef<ProfileDefinition>,
+        urls: &AuthorityUrls,
+        policies: &[ObjectIdentifier],
+    ) -> Self {
+        let profile = profile.as_ref();
         let mut head = algorithm_identifier(issuer.signature_algorithm);
         head.extend_from_slice(issuer.name.der());
         let mut writer = Writer::with_capacity(384);
         write_basic_constraints(&mut writer, false, None);
-        write_extended_key_usage(&mut writer, profile.purposes());
+        write_extended_key_usage(&mut writer, profile.extended_key_usage.critical, profile.purposes());
         write_authority_key_identifier(&mut writer, &issuer.key_identifier);
         let distribution = encode(|w| {
-            if let Some(crl) = &urls.crl {
+            if let Some(crl) = urls.crl.as_ref().filter(|_| profile.revocation == Revocation::Addresses) {
                 write_crl_distribution_point(w, crl.as_str());
             }
         });
+        let policies: Vec<ObjectIdentifier> = profile.policies.iter().chain(policies).copied().collect();
         let more = encode(|w| {
-            write_authority_information_access(w, urls);
-            write_certificate_policies(w, policies);
+            match profile.revocation {
+                Revocation::Addresses => write_authority_information_access(w, urls),
+                Revocation::NotAvailable => {
+                    write_authority_information_access(w, &AuthorityUrls { ocsp: None, ..urls.clone() });
+                    write_no_revocation_available(w);
+                }
+                Revocation::NoCheck => write_ocsp_no_check(w),
+            }
+            write_certificate_policies(w, &policies);
         });
         let usages = [KeyKind::Rsa { modulus_bits: 2048 }, KeyKind::P256, KeyKind::Ed25519].map(|kind| {
             profile.key_usage(kind).map(|usage| {
@@ -168,12 +190,12 @@ impl LeafTemplate {
             })
         });
         let (signature_algorithm, extensions) = (issuer.signature_algorithm, writer.finish());
-        Self { profile, signature_algorithm, head, usages, extensions, distribution, more }
+        Self { profile: profile.name, signature_algorithm, head, usages, extensions, distribution, more }
     }
 
     /// The profile that it was made for.
     #[must_use]
-    pub const fn profile(&self) -> Profile {
+    pub const fn profile(&self) -> ProfileName {
         self.profile
     }
 

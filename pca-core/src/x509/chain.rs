@@ -2,11 +2,11 @@
 
 use const_oid::ObjectIdentifier;
 
-use super::constraints::ConstraintViolation;
+use super::constraints::{ConstraintViolation, NameConstraints, NestingViolation};
 use super::name::DistinguishedName;
 use super::oid;
 use super::parsed::ParsedCertificate;
-use super::profile::Profile;
+use super::profile::{ProfileDefinition, ProfileName, in_words};
 use super::san::GeneralName;
 use super::usage::KeyUsage;
 use super::validity::Validity;
@@ -17,7 +17,7 @@ use crate::log::Timestamp;
 #[derive(Clone, Copy, Debug)]
 pub struct Planned<'a> {
     /// What it will be.
-    pub role: PlannedRole,
+    pub role: PlannedRole<'a>,
     /// How long it will be valid.
     pub validity: Validity,
     /// The family of its key.
@@ -31,16 +31,18 @@ pub struct Planned<'a> {
 /// What a certificate that is about to be signed will be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum PlannedRole {
+pub enum PlannedRole<'a> {
     /// An end entity.
     EndEntity {
         /// What for.
-        profile: Profile,
+        profile: &'a ProfileDefinition,
     },
     /// An intermediate.
     Intermediate {
         /// Its path length.
         path_length: Option<u8>,
+        /// The names under which it may issue.
+        name_constraints: Option<&'a NameConstraints>,
     },
 }
 
@@ -207,12 +209,32 @@ pub enum PathViolation {
         found: Family,
     },
     /// A purpose that a CA above does not allow.
-    #[error("the extended key usage of `{issuer}` does not allow the purpose {purpose}")]
+    #[error("the extended key usage of `{issuer}` does not allow the purpose {}", in_words(purpose))]
     Purpose {
         /// The CA's subject.
         issuer: DistinguishedName,
         /// The purpose.
         purpose: ObjectIdentifier,
+    },
+    /// No purpose named, which is every purpose, below a CA that does not allow every one.
+    #[error(
+        "a {profile} certificate has no extended key usage, which is good for every purpose; that of `{issuer}` allows only {allowed}"
+    )]
+    EveryPurpose {
+        /// The CA's subject.
+        issuer: DistinguishedName,
+        /// The profile.
+        profile: ProfileName,
+        /// The purposes that the CA allows.
+        allowed: String,
+    },
+    /// Name constraints that reach beyond those of a CA above.
+    #[error("by the name constraints of `{issuer}`, {violation}")]
+    ConstraintsBeyond {
+        /// The CA's subject.
+        issuer: DistinguishedName,
+        /// What reaches beyond, and beyond what.
+        violation: NestingViolation,
     },
     /// A name that a CA above does not allow.
     #[error("by the name constraints of `{issuer}`, {violation}")]
@@ -230,7 +252,7 @@ impl PathViolation {
     pub const fn rule(&self) -> &'static str {
         match self {
             Self::Validity { .. } | Self::BeginsBeforeIssuer { .. } | Self::NotYetIssuing { .. } => "C5",
-            Self::PathLength { .. } | Self::NameConstraint { .. } => "C6",
+            Self::PathLength { .. } | Self::NameConstraint { .. } | Self::ConstraintsBeyond { .. } => "C6",
             Self::Family { .. } => "O3",
             _ => "I6",
         }
@@ -273,13 +295,12 @@ fn check_issuer(issuer: &ParsedCertificate, below: usize, planned: &Planned<'_>,
     if let (PlannedRole::EndEntity { profile }, Some(allowed)) = (planned.role, &extensions.extended_key_usage)
         && !allowed.contains(&oid::ANY_EXTENDED_KEY_USAGE)
     {
-        violations.extend(
-            profile
-                .purposes()
-                .iter()
-                .filter(|purpose| !allowed.contains(purpose))
-                .map(|purpose| PathViolation::Purpose { issuer: subject(), purpose: *purpose }),
-        );
+        let beyond = profile.purposes().iter().filter(|purpose| !allowed.contains(purpose));
+        violations.extend(beyond.map(|purpose| PathViolation::Purpose { issuer: subject(), purpose: *purpose }));
+        if profile.purposes().is_empty() {
+            let allowed = allowed.iter().map(in_words).collect::<Vec<_>>().join(", ");
+            violations.push(PathViolation::EveryPurpose { issuer: subject(), profile: profile.name, allowed });
+        }
     }
     if let Some(constraints) = &extensions.name_constraints {
         violations.extend(
@@ -288,5 +309,10 @@ fn check_issuer(issuer: &ParsedCertificate, below: usize, planned: &Planned<'_>,
                 .into_iter()
                 .map(|violation| PathViolation::NameConstraint { issuer: subject(), violation }),
         );
+        if let PlannedRole::Intermediate { name_constraints: Some(own), .. } = planned.role {
+            let beyond = own.beyond(constraints).into_iter();
+            violations
+                .extend(beyond.map(|violation| PathViolation::ConstraintsBeyond { issuer: subject(), violation }));
+        }
     }
 }

@@ -1,5 +1,9 @@
 //! Name constraints (RFC 5280 section 4.2.1.10), as a CA certificate carries them and as a relying party applies them.
 
+mod subtree;
+
+pub use subtree::{Subtree, SubtreeError};
+
 use core::net::IpAddr;
 
 use super::der::{self, DerError, Malformed, Reader, tag};
@@ -15,7 +19,92 @@ pub struct NameConstraints {
     excluded: Vec<Subtree>,
 }
 
+/// The most subtrees that a CA made here has, permitted and excluded (rule G4).
+pub const MAX_SUBTREES: usize = 100;
+
 impl NameConstraints {
+    /// Constraints to be written into a CA certificate (rule C6). Once anything is permitted, the kinds of which nothing is
+    /// permitted are excluded as a whole where that can be written: DNS names by the empty name, IP addresses by
+    /// 0.0.0.0/0 and ::/0, as the CA/Browser Forum writes it. Relying parties would let them pass otherwise.
+    ///
+    /// # Errors
+    /// [`ConstraintsError`] if there is nothing to write, or more than [`MAX_SUBTREES`], or a permitted subtree lies in an
+    /// excluded one.
+    pub fn new(permitted: Vec<Subtree>, excluded: Vec<Subtree>) -> Result<Self, Vec<ConstraintsError>> {
+        let count = permitted.len() + excluded.len();
+        if count == 0 || count > MAX_SUBTREES {
+            return Err(vec![ConstraintsError::Count { count }]);
+        }
+        let errors: Vec<ConstraintsError> = permitted
+            .iter()
+            .filter_map(|own| {
+                let hidden_by = excluded.iter().find(|excluded| own.is_within(excluded))?;
+                Some(ConstraintsError::Hidden { permitted: own.to_string(), excluded: hidden_by.to_string() })
+            })
+            .collect();
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        let mut all_excluded = distinct(excluded);
+        let permitted = distinct(permitted);
+        if !permitted.is_empty() {
+            // One version of IP addresses is no kind of its own: RFC 5280 lets an address of the other one pass no
+            // permission, and Java 17 fails over an exclusion of one version when it meets an address of the other.
+            for kind in [NameKind::Dns, NameKind::Ip] {
+                if !permitted.iter().any(|subtree| subtree.kind() == kind) {
+                    all_excluded.retain(|subtree| subtree.kind() != kind);
+                    all_excluded.extend(Subtree::all_of(kind));
+                }
+            }
+        }
+        let der = der::encode(|w| {
+            w.nested(tag::SEQUENCE, |w| {
+                for (number, list) in [(0, &permitted), (1, &all_excluded)] {
+                    if !list.is_empty() {
+                        w.nested(tag::context_constructed(number), |w| {
+                            list.iter().for_each(|subtree| subtree.write(w))
+                        });
+                    }
+                }
+            });
+        });
+        Ok(Self { der, permitted, excluded: all_excluded })
+    }
+
+    /// What is permitted; where that is nothing, everything is that is not excluded.
+    #[must_use]
+    pub fn permitted(&self) -> &[Subtree] {
+        &self.permitted
+    }
+
+    /// What is excluded.
+    #[must_use]
+    pub fn excluded(&self) -> &[Subtree] {
+        &self.excluded
+    }
+
+    /// What is permitted here and not above: a CA below would be told that it may issue what no relying party accepts.
+    #[must_use]
+    pub fn beyond(&self, above: &Self) -> Vec<NestingViolation> {
+        let judge = |own: &Subtree| {
+            let mut same_kind = above.permitted.iter().filter(|subtree| subtree.kind() == own.kind()).peekable();
+            let breach = if above.excluded.iter().any(|excluded| own.is_within(excluded)) {
+                ConstraintBreach::Excluded
+            } else if same_kind.peek().is_some() {
+                if same_kind.any(|subtree| own.is_within(subtree)) {
+                    return None;
+                }
+                ConstraintBreach::NotPermitted
+            } else if above.permitted.is_empty() || own.kind() == NameKind::Directory {
+                return None;
+            } else {
+                ConstraintBreach::KindNotPermitted
+            };
+            Some(NestingViolation { subtree: own.to_string(), breach })
+        };
+        self.permitted.iter().filter_map(judge).collect()
+    }
+
     /// Reads the extension's value.
     ///
     /// # Errors
@@ -68,17 +157,16 @@ impl NameConstraints {
 
     fn judge(&self, candidate: &Candidate<'_>) -> Option<ConstraintViolation> {
         let mut same_kind = self.permitted.iter().filter(|subtree| subtree.concerns(candidate)).peekable();
-        let breach = if self.excluded.iter().any(|subtree| subtree.may_hold(candidate)) {
+        let other_kinds_only =
+            same_kind.peek().is_none() && !self.permitted.is_empty() && candidate.kind() != NameKind::Directory;
+        let breach = if other_kinds_only {
+            ConstraintBreach::KindNotPermitted
+        } else if self.excluded.iter().any(|subtree| subtree.may_hold(candidate)) {
             ConstraintBreach::Excluded
-        } else if same_kind.peek().is_some() {
-            if same_kind.any(|subtree| subtree.holds(candidate)) {
-                return None;
-            }
-            ConstraintBreach::NotPermitted
-        } else if self.permitted.is_empty() || candidate.kind() == NameKind::Directory {
+        } else if same_kind.peek().is_none() || same_kind.any(|subtree| subtree.holds(candidate)) {
             return None;
         } else {
-            ConstraintBreach::KindNotPermitted
+            ConstraintBreach::NotPermitted
         };
         Some(ConstraintViolation { name: candidate.text(), kind: candidate.kind(), breach })
     }
@@ -111,18 +199,57 @@ pub enum ConstraintBreach {
     KindNotPermitted,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Subtree {
-    Dns(String),
-    Email(String),
-    Uri(String),
-    Ip {
-        network: Vec<u8>,
-        mask: Vec<u8>,
+/// A subtree that is permitted to a CA and not to the one above it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the permitted subtree `{subtree}` {breach}")]
+pub struct NestingViolation {
+    /// The subtree.
+    pub subtree: String,
+    /// Why it cannot be permitted.
+    pub breach: ConstraintBreach,
+}
+
+/// Why subtrees do not make name constraints (rule C6).
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConstraintsError {
+    /// None, or too many.
+    #[error("{count} subtrees of names are given; 1 to {MAX_SUBTREES} make name constraints")]
+    Count {
+        /// How many there are.
+        count: usize,
     },
-    Directory(DistinguishedName),
-    /// A kind of name that the platform never issues.
-    Other,
+    /// A permission without effect.
+    #[error(
+        "the permitted subtree `{permitted}` lies in the excluded subtree `{excluded}`, so that it permits nothing"
+    )]
+    Hidden {
+        /// What is permitted.
+        permitted: String,
+        /// What is excluded.
+        excluded: String,
+    },
+}
+
+impl ConstraintsError {
+    /// The rule that is broken.
+    #[must_use]
+    pub const fn rule(&self) -> &'static str {
+        match self {
+            Self::Count { count } if *count > MAX_SUBTREES => "G4",
+            _ => "C6",
+        }
+    }
+}
+
+fn distinct(subtrees: Vec<Subtree>) -> Vec<Subtree> {
+    let mut all: Vec<Subtree> = Vec::with_capacity(subtrees.len());
+    for subtree in subtrees {
+        if !all.contains(&subtree) {
+            all.push(subtree);
+        }
+    }
+    all
 }
 
 enum Candidate<'a> {

@@ -2,8 +2,10 @@
 
 use super::host::Wildcards;
 use super::name::DistinguishedName;
-use super::profile::Profile;
-use super::san::{GeneralName, NameError, NameKind, distinct_names, server_name};
+use super::profile::{
+    CommonNameRule, FieldRule, NameCount, ProfileDefinition, ProfileName, SpiffeProblem, UriForm, spiffe_check,
+};
+use super::san::{GeneralName, MAX_NAMES, NameError, NameKind, cut, distinct_names, server_name};
 use super::subject::{CommonName, SubjectField, SubjectFields, SubjectViolation};
 
 /// The subject and the alternative names of a certificate, as they will be written.
@@ -18,46 +20,53 @@ impl EntityNames {
     ///
     /// A server's common name is a DNS name or an IP address and one of the alternative names, added if absent; without
     /// one, the first name of at most 64 characters becomes it; if there is none, and no other field, the subject stays
-    /// empty and the names are critical (rule I4). Other profiles need a common name (rule C4).
+    /// empty and the names are critical (rule I4). What other profiles ask for stands in their
+    /// [definition](ProfileDefinition) (rules C4, I2).
     ///
     /// # Errors
     /// Every violation, not only the first.
     pub fn plan(
-        profile: Profile,
+        profile: impl AsRef<ProfileDefinition>,
         fields: &SubjectFields,
         names: Vec<GeneralName>,
         wildcards: Wildcards,
     ) -> Result<Self, Vec<EntityViolation>> {
+        let definition = profile.as_ref();
+        let profile = definition.name;
         let mut violations: Vec<EntityViolation> = names
             .iter()
-            .filter(|name| !profile.allows(name.kind()))
+            .filter(|name| definition.names.count(name.kind()).is_none())
             .map(|name| EntityViolation::Kind { profile, name: name.to_string(), kind: name.kind() })
             .collect();
-        if wildcards == Wildcards::Narrow {
-            for name in &names {
-                if let GeneralName::Dns(dns) = name
-                    && dns.is_wildcard()
-                {
-                    violations.extend(GeneralName::dns(dns.as_str(), wildcards).err().map(EntityViolation::Name));
-                }
-            }
+        for name in &names {
+            check_form(definition, name, wildcards, &mut violations);
         }
-        let (fields, names) = match profile {
-            Profile::Server => server(fields, names, wildcards, &mut violations),
+        let rule = definition.subject.common_name;
+        let (fields, names) = match rule {
+            CommonNameRule::ServerName | CommonNameRule::OneOfNames => {
+                host(definition, fields, names, wildcards, &mut violations)
+            }
             _ => (fields.clone(), names),
         };
+        check_fields(definition, &fields, &mut violations);
         let names = match distinct_names(names) {
-            Ok(names) => names,
+            Ok(names) => {
+                check_counts(definition, &names, &mut violations);
+                names
+            }
             Err(error) => {
                 violations.push(error.into());
                 Vec::new()
             }
         };
-        let rule = match profile {
-            Profile::Server => CommonName::Optional,
-            _ => CommonName::Required,
+        let rule = match rule {
+            CommonNameRule::Required => CommonName::Required,
+            _ => CommonName::Optional,
         };
         match fields.to_name(rule) {
+            Ok(subject) if violations.is_empty() && subject.is_empty() && names.is_empty() => {
+                Err(vec![EntityViolation::Nameless { profile }])
+            }
             Ok(subject) if violations.is_empty() => Ok(Self { subject, names }),
             Ok(_) => Err(violations),
             Err(subject) => {
@@ -100,11 +109,63 @@ pub enum EntityViolation {
     #[error("`{name}`: a {profile} certificate carries no {kind}")]
     Kind {
         /// The profile.
-        profile: Profile,
+        profile: ProfileName,
         /// The name.
         name: String,
         /// Its kind.
         kind: NameKind,
+    },
+    /// More or fewer names of a kind than the profile has.
+    #[error("a {profile} certificate has {least} to {most} names of the kind {kind}; there are {count}")]
+    Count {
+        /// The profile.
+        profile: ProfileName,
+        /// The kind of name.
+        kind: NameKind,
+        /// At least.
+        least: u8,
+        /// At most.
+        most: u8,
+        /// How many there are.
+        count: usize,
+    },
+    /// A wildcard where the profile has none.
+    #[error("`{name}`: a {profile} certificate has no wildcards")]
+    Wildcard {
+        /// The profile.
+        profile: ProfileName,
+        /// The name.
+        name: String,
+    },
+    /// A URI that is no SPIFFE ID.
+    #[error("`{uri}` is no SPIFFE ID of a workload: {problem}")]
+    Spiffe {
+        /// The URI, cut to 100 characters.
+        uri: String,
+        /// What is wrong with it.
+        problem: SpiffeProblem,
+    },
+    /// A field of the subject that the profile does not have.
+    #[error("a {profile} certificate has no {field} in its subject")]
+    FieldForbidden {
+        /// The profile.
+        profile: ProfileName,
+        /// The field.
+        field: SubjectField,
+    },
+    /// A field of the subject that the profile asks for.
+    #[error("a {profile} certificate needs the {field} in its subject")]
+    FieldMissing {
+        /// The profile.
+        profile: ProfileName,
+        /// The field.
+        field: SubjectField,
+    },
+    /// Neither subject nor names (RFC 5280 section 4.1.2.6).
+    #[error("the {profile} certificate would name nobody: it needs a subject or a name")]
+    Nameless {
+        /// The profile.
+        profile: ProfileName,
     },
 }
 
@@ -115,13 +176,15 @@ impl EntityViolation {
         match self {
             Self::Subject(violation) => violation.rule(),
             Self::Name(error) => error.rule(),
-            Self::ServerCommonName(_) | Self::ServerWithoutName => "I4",
-            Self::Kind { .. } => "I2",
+            Self::ServerCommonName(_) | Self::ServerWithoutName | Self::Nameless { .. } => "I4",
+            _ => "I2",
         }
     }
 }
 
-fn server(
+/// A common name that is a host's, and one of the names.
+fn host(
+    definition: &ProfileDefinition,
     fields: &SubjectFields,
     mut names: Vec<GeneralName>,
     wildcards: Wildcards,
@@ -130,21 +193,89 @@ fn server(
     let mut fields = fields.clone();
     match &fields.common_name {
         Some(common) => match server_name(common, wildcards) {
-            Ok(name) if !names.contains(&name) => names.push(name),
+            Ok(name) if !names.contains(&name) => {
+                let before = violations.len();
+                if definition.names.count(name.kind()).is_none() {
+                    let (profile, kind) = (definition.name, name.kind());
+                    violations.push(EntityViolation::Kind { profile, name: name.to_string(), kind });
+                }
+                check_form(definition, &name, wildcards, violations);
+                if violations.len() == before {
+                    names.push(name);
+                }
+            }
             Ok(_) => {}
             Err(error) => violations.push(EntityViolation::ServerCommonName(error)),
         },
-        None => {
+        None if definition.subject.common_name == CommonNameRule::ServerName => {
             fields.common_name = names
                 .iter()
                 .filter_map(bare)
                 .find(|text| text.chars().count() <= SubjectField::CommonName.max_characters());
         }
+        None => {}
     }
-    if names.is_empty() && fields.common_name.is_none() {
+    let has_host = names.iter().any(|name| matches!(name, GeneralName::Dns(_) | GeneralName::Ip(_)));
+    // A name of another kind was objected to.
+    if definition.subject.common_name == CommonNameRule::ServerName
+        && !has_host
+        && fields.common_name.is_none()
+        && names.iter().all(|name| definition.names.count(name.kind()).is_some())
+    {
         violations.push(EntityViolation::ServerWithoutName);
     }
     (fields, names)
+}
+
+/// What a name looks like.
+fn check_form(
+    definition: &ProfileDefinition,
+    name: &GeneralName,
+    wildcards: Wildcards,
+    violations: &mut Vec<EntityViolation>,
+) {
+    match name {
+        GeneralName::Dns(dns) if dns.is_wildcard() && definition.names.dns.is_some() => {
+            if !definition.names.wildcards {
+                violations.push(EntityViolation::Wildcard { profile: definition.name, name: name.to_string() });
+            } else if wildcards == Wildcards::Narrow {
+                violations.extend(GeneralName::dns(dns.as_str(), wildcards).err().map(EntityViolation::Name));
+            }
+        }
+        GeneralName::Uri(uri) if definition.names.uri_form == UriForm::Spiffe => {
+            if let Err(problem) = spiffe_check(uri) {
+                violations.push(EntityViolation::Spiffe { uri: cut(uri.as_str()), problem });
+            }
+        }
+        _ => {}
+    }
+}
+
+fn check_counts(definition: &ProfileDefinition, names: &[GeneralName], violations: &mut Vec<EntityViolation>) {
+    for (kind, NameCount { least, most }) in definition.names.kinds() {
+        // Most kinds are bounded by rule G4 alone.
+        if (least, usize::from(most)) == (0, MAX_NAMES) {
+            continue;
+        }
+        let count = names.iter().filter(|name| name.kind() == kind).count();
+        if count < usize::from(least) || count > usize::from(most) {
+            violations.push(EntityViolation::Count { profile: definition.name, kind, least, most, count });
+        }
+    }
+}
+
+fn check_fields(definition: &ProfileDefinition, fields: &SubjectFields, violations: &mut Vec<EntityViolation>) {
+    let profile = definition.name;
+    if definition.subject.common_name == CommonNameRule::Forbidden && fields.common_name.is_some() {
+        violations.push(EntityViolation::FieldForbidden { profile, field: SubjectField::CommonName });
+    }
+    for (field, rule) in definition.subject.others() {
+        match (rule, fields.has(field)) {
+            (FieldRule::Required, false) => violations.push(EntityViolation::FieldMissing { profile, field }),
+            (FieldRule::Forbidden, true) => violations.push(EntityViolation::FieldForbidden { profile, field }),
+            _ => {}
+        }
+    }
 }
 
 fn bare(name: &GeneralName) -> Option<String> {
@@ -159,6 +290,7 @@ fn bare(name: &GeneralName) -> Option<String> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::x509::Profile;
 
     fn dns(text: &str) -> GeneralName {
         GeneralName::dns(text, Wildcards::Wide).unwrap()

@@ -8,6 +8,9 @@ use super::oid;
 use super::san::GeneralName;
 use super::usage::KeyUsage;
 
+/// The DER of NULL.
+const NULL: [u8; 2] = [5, 0];
+
 /// Writes one `Extension`.
 pub(crate) fn write_extension(
     writer: &mut Writer,
@@ -53,12 +56,27 @@ pub(crate) fn write_key_usage(writer: &mut Writer, usage: KeyUsage) {
     write_extension(writer, &oid::KEY_USAGE, true, |w| usage.write(w));
 }
 
-pub(crate) fn write_extended_key_usage(writer: &mut Writer, purposes: &[ObjectIdentifier]) {
+pub(crate) fn write_extended_key_usage(writer: &mut Writer, critical: bool, purposes: &[ObjectIdentifier]) {
     if !purposes.is_empty() {
-        write_extension(writer, &oid::EXTENDED_KEY_USAGE, false, |w| {
+        write_extension(writer, &oid::EXTENDED_KEY_USAGE, critical, |w| {
             w.nested(tag::SEQUENCE, |w| purposes.iter().for_each(|purpose| w.oid(purpose)));
         });
     }
+}
+
+/// Always critical (rule C6); the value as it is.
+pub(crate) fn write_name_constraints(writer: &mut Writer, constraints: &NameConstraints) {
+    write_extension(writer, &oid::NAME_CONSTRAINTS, true, |w| w.raw(constraints.der()));
+}
+
+/// That there will be no word on revocation (RFC 9608).
+pub(crate) fn write_no_revocation_available(writer: &mut Writer) {
+    write_extension(writer, &oid::NO_REV_AVAIL, false, |w| w.raw(&NULL));
+}
+
+/// That a responder's certificate is not checked (RFC 6960 section 4.2.2.2.1).
+pub(crate) fn write_ocsp_no_check(writer: &mut Writer) {
+    write_extension(writer, &oid::OCSP_NO_CHECK, false, |w| w.raw(&NULL));
 }
 
 pub(crate) fn write_subject_alternative_names(writer: &mut Writer, critical: bool, names: &[GeneralName]) {

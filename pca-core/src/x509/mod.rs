@@ -31,6 +31,7 @@
 //!     subject: &subject,
 //!     public_key: key.public_key(),
 //!     path_length: None,
+//!     name_constraints: None,
 //! };
 //! let tbs = root.root_tbs();
 //! let algorithm = key.public_key().signature_algorithm();
@@ -80,7 +81,10 @@ pub use const_oid::ObjectIdentifier;
 pub use address::{EmailAddress, EmailProblem, Uri, UriProblem};
 pub use certificate::{CaCertificate, Issuer, Leaf, LeafTemplate, assemble};
 pub use chain::{Fit, PathViolation, Planned, PlannedRole, ValidityLimit, check_path, fit_validity};
-pub use constraints::{ConstraintBreach, ConstraintViolation, NameConstraints};
+pub use constraints::{
+    ConstraintBreach, ConstraintViolation, ConstraintsError, MAX_SUBTREES, NameConstraints, NestingViolation, Subtree,
+    SubtreeError,
+};
 pub use crl::{Crl, CrlEntry, CrlForm, CrlFrame};
 pub use csr::{CsrError, VerifiedCsr, ca_csr_tbs, csr_tbs};
 pub use der::{DerError, Malformed};
@@ -92,7 +96,11 @@ pub use name::{DistinguishedName, NameHash, NameHashError};
 pub use parsed::{CertificateError, MAX_CERTIFICATE, ParsedCertificate, SignatureError};
 pub use parsed_crl::{CrlError, DistributionPoint, MAX_CRL, ParsedCrl};
 pub use pem::{MAX_PEM, PemError, to_pem};
-pub use profile::{Profile, ProfileError, UnknownProfile};
+pub use profile::{
+    CommonNameRule, CsrRules, CustomName, ExtendedKeyUsage, FieldRule, KeyUsages, NameCount, NameRules, Profile,
+    ProfileDefinition, ProfileError, ProfileFlaw, ProfileJsonError, ProfileName, ProfileNameError, ProfileValidity,
+    Revocation, SHORT_LIVED_DAYS, SpiffeProblem, SubjectRules, UnknownProfile, UriForm,
+};
 pub use reason::{RevocationReason, UnknownReason};
 pub use san::{GeneralName, MAX_NAMES, NameError, NameKind, common_name_is_dns, distinct_names, server_name};
 pub use serial::{CertificateId, CertificateIdError, SerialNumber, SerialNumberError};

@@ -74,6 +74,18 @@ impl SubjectFields {
         Ok(DistinguishedName::written(writer.finish()))
     }
 
+    /// Whether a field is there.
+    #[must_use]
+    pub fn has(&self, field: SubjectField) -> bool {
+        self.pairs().any(|(given, _)| given == field)
+    }
+
+    /// Whether no field is there.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.pairs().next().is_none()
+    }
+
     fn pairs(&self) -> impl Iterator<Item = (SubjectField, &str)> {
         [
             (SubjectField::Country, &self.country),

@@ -122,8 +122,14 @@ mod tests {
         let subject = SubjectFields::common("Root").to_name(CommonName::Required).unwrap();
         let validity = Validity::for_years(Timestamp::from_secs(1_893_456_000), 10).unwrap();
         let serial = SerialNumber::from_random([7; 10]);
-        let root =
-            CaCertificate { serial, validity, subject: &subject, public_key: key.public_key(), path_length: Some(1) };
+        let root = CaCertificate {
+            serial,
+            validity,
+            subject: &subject,
+            public_key: key.public_key(),
+            path_length: Some(1),
+            name_constraints: None,
+        };
         let root = signed(&root.root_tbs(), &key);
         let identifier = next.public_key().key_identifier();
         let successor = Successor {

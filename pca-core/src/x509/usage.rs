@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
 use super::der::{self, DerError, Malformed, Writer, tag};
 
 /// What a key may be used for (RFC 5280 section 4.2.1.3): a set of bits.
@@ -28,6 +30,9 @@ impl KeyUsage {
     /// With key agreement: only decrypts.
     pub const DECIPHER_ONLY: Self = Self(1 << 8);
 
+    /// Nothing.
+    pub const NONE: Self = Self(0);
+
     /// What a CA certificate of the platform carries (rule I5).
     pub const CERTIFICATE_AUTHORITY: Self = Self::KEY_CERT_SIGN.with(Self::CRL_SIGN).with(Self::DIGITAL_SIGNATURE);
 
@@ -53,6 +58,25 @@ impl KeyUsage {
     #[must_use]
     pub const fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
+    }
+
+    /// What is in both sets.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// What is in this set and not in the other.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// The bit that the RFC gives this name; `contentCommitment` is the newer name of `nonRepudiation`.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        let name = if name == "contentCommitment" { "nonRepudiation" } else { name };
+        Self::NAMES.iter().position(|known| *known == name).map(|bit| Self(1 << bit))
     }
 
     /// Whether no bit is set.
@@ -85,6 +109,23 @@ impl KeyUsage {
             _ => return Err(bad),
         };
         Ok(Self(u16::from_be_bytes([first, second]).reverse_bits() & 0x01ff))
+    }
+}
+
+impl Serialize for KeyUsage {
+    /// The names of the bits, as a list.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let names: Vec<&str> = self.names().collect();
+        names.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for KeyUsage {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let names = Vec::<String>::deserialize(deserializer)?;
+        names.iter().try_fold(Self::NONE, |all, name| {
+            Self::from_name(name).map(|bit| all.with(bit)).ok_or_else(|| de::Error::custom("no key usage"))
+        })
     }
 }
 

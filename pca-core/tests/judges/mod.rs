@@ -111,3 +111,49 @@ pub fn java<'a>(cases: impl IntoIterator<Item = &'a Case>) {
         }
     }
 }
+
+/// What Java says to each file of a path, revocation aside: `OK …` or `NO …: why`.
+#[track_caller]
+pub fn java_paths(directory: &Path, files: &[PathBuf]) -> Vec<String> {
+    let judge = write(directory, "PathJudge.java", include_str!("PathJudge.java"));
+    let list: String = files.iter().map(|file| format!("{}\n", file.display())).collect();
+    let list = write(directory, "list", &list);
+    let (ran, told) = run(Command::new("java").arg(judge).arg(list));
+    assert!(ran, "{told}");
+    let lines: Vec<String> =
+        told.lines().filter(|line| line.starts_with("OK ") || line.starts_with("NO ")).map(str::to_owned).collect();
+    assert_eq!(lines.len(), files.len(), "{told}");
+    lines
+}
+
+/// What rustls-webpki says to a path of root, intermediate and end entity.
+pub fn webpki_says(
+    path: [&pca_core::x509::ParsedCertificate; 3],
+    seconds: u64,
+    usage: webpki::KeyUsage,
+) -> Result<(), webpki::Error> {
+    use rustls_pki_types::{CertificateDer, UnixTime};
+    let [root, intermediate, certificate] = path.map(|certificate| CertificateDer::from(certificate.der()));
+    let anchor = webpki::anchor_from_trusted_cert(&root)?;
+    let end_entity = webpki::EndEntityCert::try_from(&certificate)?;
+    let time = UnixTime::since_unix_epoch(core::time::Duration::from_secs(seconds));
+    let algorithms = webpki::ALL_VERIFICATION_ALGS;
+    end_entity.verify_for_usage(algorithms, &[anchor], &[intermediate], time, usage, None, None).map(drop)
+}
+
+/// What pkilint finds in each certificate: one line a finding. Nothing if it is not installed: it is asked through the
+/// Python that `PCA_PYTHON` names.
+#[track_caller]
+pub fn pkilint(directory: &Path, files: &[PathBuf]) -> Option<Vec<String>> {
+    let python = std::env::var("PCA_PYTHON").unwrap_or_else(|_| "python3".into());
+    let there = Command::new(&python).args(["-c", "import pkilint"]).output();
+    if !there.is_ok_and(|output| output.status.success()) {
+        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "pkilint must be installed on CI");
+        eprintln!("SKIPPED: {python} has no pkilint");
+        return None;
+    }
+    let linter = write(directory, "lint.py", include_str!("pkilint_certificates.py"));
+    let (ran, told) = run(Command::new(python).arg(linter).args(files));
+    assert!(ran && told.contains(&format!("LINTED {}", files.len())), "{told}");
+    Some(told.lines().filter(|line| !line.starts_with("LINTED ")).map(str::to_owned).collect())
+}

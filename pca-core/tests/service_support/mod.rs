@@ -322,6 +322,7 @@ pub fn enable(ca: &CaId, name: &str) -> EnableByCreating {
         clamp: true,
         path_length: None,
         addresses: Addresses::default(),
+        constraints: Default::default(),
     }
 }
 
@@ -337,7 +338,14 @@ pub fn upload(
     let validity = Validity::for_years(site.pca.unblocked().now(), 2).unwrap();
     let path_length = issuer.map(|_| 0);
     let serial = SerialNumber::from_random([u8::try_from(name.len()).unwrap(); 10]);
-    let certificate = CaCertificate { serial, validity, subject: &subject, public_key: key.public_key(), path_length };
+    let certificate = CaCertificate {
+        serial,
+        validity,
+        subject: &subject,
+        public_key: key.public_key(),
+        path_length,
+        name_constraints: None,
+    };
     let (tbs, signer) = match issuer {
         None => (certificate.root_tbs(), key),
         Some((signer, issuer)) => {

@@ -9,7 +9,7 @@ use pca_core::keys::{Algorithm, PrivateKey};
 use pca_core::log::Timestamp;
 use pca_core::x509::{
     AuthorityUrls, CaCertificate, CommonName, Crl, DistinguishedName, EntityNames, HttpUrl, Issuer, Leaf, LeafTemplate,
-    ParsedCertificate, Profile, SerialNumber, SubjectFields, Validity, assemble,
+    ParsedCertificate, ProfileDefinition, SerialNumber, SubjectFields, Validity, assemble,
 };
 
 /// 2025-06-01T00:00:00Z
@@ -68,8 +68,15 @@ pub fn root_with(
     validity: Validity,
     path_length: Option<u8>,
 ) -> Authority {
-    let tbs =
-        CaCertificate { serial: serial(1), validity, subject, public_key: key.public_key(), path_length }.root_tbs();
+    let tbs = CaCertificate {
+        serial: serial(1),
+        validity,
+        subject,
+        public_key: key.public_key(),
+        path_length,
+        name_constraints: None,
+    }
+    .root_tbs();
     Authority { certificate: ParsedCertificate::from_der(&sign(&tbs, &key)).unwrap(), key }
 }
 
@@ -84,8 +91,14 @@ pub fn intermediate_with(
     validity: Validity,
     urls: &AuthorityUrls,
 ) -> Authority {
-    let certificate =
-        CaCertificate { serial: serial(2), validity, subject, public_key: key.public_key(), path_length: Some(0) };
+    let certificate = CaCertificate {
+        serial: serial(2),
+        validity,
+        subject,
+        public_key: key.public_key(),
+        path_length: Some(0),
+        name_constraints: None,
+    };
     let tbs = certificate.intermediate_tbs(&issuer.issuer(), urls);
     Authority { certificate: ParsedCertificate::from_der(&sign(&tbs, &issuer.key)).unwrap(), key }
 }
@@ -97,7 +110,7 @@ pub fn intermediate(issuer: &Authority, algorithm: Algorithm) -> Authority {
 
 pub fn leaf(
     issuer: &Authority,
-    profile: Profile,
+    profile: impl AsRef<ProfileDefinition>,
     names: &EntityNames,
     key: &PrivateKey,
     validity: Validity,

@@ -102,7 +102,10 @@ impl Command for CrossSign {
         });
         if let Some(validity) = validity {
             let planned = Planned {
-                role: PlannedRole::Intermediate { path_length },
+                role: PlannedRole::Intermediate {
+                    path_length,
+                    name_constraints: of.extensions().name_constraints.as_ref(),
+                },
                 validity,
                 // Told of by rule O3, which binds what stands below a root only.
                 family: by.public_key().map_or(key.family(), |signer| signer.family()),

@@ -13,6 +13,7 @@ use crate::x509::{
     Validity,
 };
 
+use super::constraints::ConstraintRequest;
 use super::enabling::{Above, C4, Candidate, EnabledCa, answer, check_path, claim, key_id, key_is_free, name_is_free};
 use super::external::abandon;
 use super::rules::{C5, urls};
@@ -39,6 +40,9 @@ pub struct EnableByCreating {
     pub path_length: Option<u8>,
     /// The addresses that it writes into what it issues: absolute `http:` URLs (rule I5).
     pub addresses: Addresses,
+    /// The names under which an intermediate may issue (rule C6).
+    #[serde(skip_serializing_if = "ConstraintRequest::is_empty")]
+    pub constraints: ConstraintRequest,
 }
 
 /// How long a certificate is valid; the end is included, so one second less than the span (rule C5).
@@ -69,13 +73,14 @@ impl Command for EnableByCreating {
         candidate.root_signs_here(&self.ca, &mut objections);
         let algorithm = self.check_family(&candidate, &mut objections);
         let path_length = self.check_path_length(&candidate, &mut objections);
+        let constraints = self.constraints.check(&self.ca, candidate.ca.is_root(), &mut objections);
         let subject = self.check_subject(desk, &mut objections)?;
         urls(&self.addresses, &mut objections);
         let validity = self.fit(&candidate, policy, now, &mut objections);
         if let (Some(root), Some(subject), Some(validity), Some(bought)) =
             (&candidate.root, &subject, validity, candidate.bought)
         {
-            let role = PlannedRole::Intermediate { path_length };
+            let role = PlannedRole::Intermediate { path_length, name_constraints: constraints.as_ref() };
             let planned = Planned { role, validity, family: bought.family, subject, names: &[] };
             check_path(root, &planned, |_| false, &mut objections)?;
         }
@@ -94,7 +99,9 @@ impl Command for EnableByCreating {
         let mut objections = Objections::new();
         key_is_free(desk, own, &mut objections)?;
         objections.verdict()?;
-        let certificate = CaCertificate { serial, validity, subject: &subject, public_key: own, path_length };
+        let name_constraints = constraints.as_ref();
+        let certificate =
+            CaCertificate { serial, validity, subject: &subject, public_key: own, path_length, name_constraints };
         let enabled = CaEnabled {
             ca: self.ca.clone(),
             generation: candidate.ca.next_generation(),
@@ -147,6 +154,7 @@ impl EnableByCreating {
             clamp: false,
             path_length: None,
             addresses: Addresses::default(),
+            constraints: ConstraintRequest::default(),
         }
     }
 

@@ -205,7 +205,8 @@ impl EnableByUpload {
                 certificate.extensions().basic_constraints.and_then(|constraints| constraints.path_length);
             let path_length = path_length.map(|length| u8::try_from(length).unwrap_or(u8::MAX));
             let planned = Planned {
-                role: PlannedRole::Intermediate { path_length },
+                // Its own constraints may reach beyond its root's: relying parties apply both, and so does issuing.
+                role: PlannedRole::Intermediate { path_length, name_constraints: None },
                 validity,
                 family: bought.family,
                 subject: certificate.subject(),

@@ -1,6 +1,7 @@
 //! Certificate authorities: roots and intermediates over all their generations.
 
 mod configure;
+mod constraints;
 mod cross_sign;
 mod disable;
 mod enable_create;
@@ -22,7 +23,8 @@ mod survey;
 pub(crate) mod testing;
 mod unfinished;
 
-pub use configure::{ConfigureCa, Configured};
+pub use configure::{ConfigureCa, Configured, PermittedProfiles};
+pub use constraints::{ConstraintRequest, SubtreeRequest};
 pub use cross_sign::{CrossSign, CrossSigned};
 pub use disable::{DisableCa, Disabled};
 pub use enable_create::{EnableByCreating, Lifetime};
@@ -41,8 +43,10 @@ pub use revoke::RevokeCa;
 pub use unfinished::{Step, outlived, unfinished};
 
 use crate::keys::{Family, KeyId};
+use std::sync::Arc;
+
 use crate::log::{Fold, Moment, StreamId, Timestamp};
-use crate::x509::{LeafTemplate, Profile};
+use crate::x509::{LeafTemplate, ProfileDefinition, ProfileName};
 
 use super::certificate::Templates;
 use super::event::{Addresses, CaRequested, Event, GenerationEnd};
@@ -107,6 +111,7 @@ pub struct Ca {
     request: Option<CaRequested>,
     cross_certificates: Vec<CrossCertificate>,
     templates: Templates,
+    profiles: Option<Arc<[ProfileName]>>,
 }
 
 /// What was bought.
@@ -274,8 +279,20 @@ impl Ca {
     /// What stays the same in all certificates of a profile that it issues now, encoded once; nothing if it has no
     /// certificate, or one that cannot be read.
     #[must_use]
-    pub fn template(&self, profile: Profile) -> Option<&LeafTemplate> {
+    pub fn template(&self, profile: &ProfileDefinition) -> Option<&LeafTemplate> {
         self.templates.of(profile, self.generation()?, &self.addresses)
+    }
+
+    /// The profiles that it may issue by; nothing while it may issue by all of them (rule I2).
+    #[must_use]
+    pub fn profiles(&self) -> Option<&[ProfileName]> {
+        self.profiles.as_deref()
+    }
+
+    /// Whether it may issue by a profile (rule I2).
+    #[must_use]
+    pub fn permits(&self, profile: ProfileName) -> bool {
+        self.profiles().is_none_or(|permitted| permitted.contains(&profile))
     }
 
     fn end(&mut self, end: &GenerationEnd, state: CaState, moment: &Moment<'_>) {
@@ -374,6 +391,7 @@ impl Fold for Ca {
                 not_after: signed.not_after,
             }),
             Event::CaConfigured(configured) => self.address(&configured.addresses),
+            Event::ProfilesPermitted(permitted) => self.profiles = permitted.profiles.as_deref().map(Arc::from),
             Event::CaDisabled(_) => self.state = CaState::Disabled,
             Event::CaReenabled(_) => self.state = CaState::Enabled,
             Event::CaReset(reset) => self.end(&reset.end, CaState::NotEnabled, moment),

@@ -105,7 +105,8 @@ impl Command for RenewCa {
         let validity = self.fit(&candidate, before, policy, now, &mut objections);
         if let (Some(root), Some(validity)) = (&candidate.root, validity) {
             let planned = Planned {
-                role: PlannedRole::Intermediate { path_length: old.path_length() },
+                // Its name constraints stay as they are, and so does how they nest.
+                role: PlannedRole::Intermediate { path_length: old.path_length(), name_constraints: None },
                 validity,
                 family: old.key.family(),
                 subject: old.certificate.subject(),

@@ -179,6 +179,7 @@ impl Scene {
 
     pub(crate) fn enabling(&self, ca: &CaId, name: &str) -> EnableByCreating {
         EnableByCreating {
+            constraints: Default::default(),
             ca: ca.clone(),
             subject: SubjectFields::common(name),
             algorithm: None,
@@ -253,7 +254,7 @@ impl Scene {
             id,
             ca: ca.clone(),
             generation: generation.number,
-            profile: Profile::Server,
+            profile: Profile::Server.into(),
             certificate: x509::assemble(&tbs, issuer.signature_algorithm(), &signature).into(),
             key: kept,
             spki: key.public_key().digest(),

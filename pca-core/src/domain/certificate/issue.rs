@@ -14,7 +14,8 @@ use crate::domain::{CaId, LotId, Scope, stream};
 use crate::keys::{KeyId, KeyUse, PublicKey};
 use crate::log::Timestamp;
 use crate::x509::{
-    CertificateId, EntityNames, Leaf, LeafTemplate, Profile, SerialNumber, SubjectFields, Validity, Wildcards,
+    CertificateId, EntityNames, Leaf, LeafTemplate, Profile, ProfileDefinition, ProfileName, Revocation, SerialNumber,
+    SubjectFields, Validity, Wildcards,
 };
 
 use super::issuer::{self, Issuers, Issuing};
@@ -23,6 +24,7 @@ use super::validity::{DEFAULT_DAYS, Limit, LimitKind};
 use super::{NameRequest, holder, names, validity};
 
 const Q2: Rule = Rule::new("Q2");
+const I2: Rule = Rule::new("I2");
 const I6: Rule = Rule::new("I6");
 
 /// Asks an intermediate for a certificate.
@@ -41,14 +43,14 @@ pub struct IssueCertificate {
     /// The intermediate.
     pub ca: CaId,
     /// What the certificate is for.
-    pub profile: Profile,
+    pub profile: ProfileName,
     /// Its subject.
     pub subject: SubjectFields,
     /// Its alternative names, at most 100 (rule G4).
     pub names: Vec<NameRequest>,
     /// Whose key it is for (rule I3).
     pub key: KeySource,
-    /// For how many days of 24 hours it is valid; absent: 90.
+    /// For how many days of 24 hours it is valid; absent: as the profile says, 90 for most.
     pub days: Option<u32>,
     /// Whether a validity that does not fit is cut to what fits, instead of being refused (rule C5).
     pub clamp: bool,
@@ -95,10 +97,10 @@ impl IssueCertificate {
         Self::of(ca, Profile::Client, SubjectFields::common(common_name))
     }
 
-    /// A certificate of a profile, with a key that the platform makes, valid for 90 days.
+    /// A certificate of a profile, with a key that the platform makes, valid for as long as the profile says.
     #[must_use]
-    pub fn of(ca: CaId, profile: Profile, subject: SubjectFields) -> Self {
-        let key = KeySource::Platform(None);
+    pub fn of(ca: CaId, profile: impl Into<ProfileName>, subject: SubjectFields) -> Self {
+        let (profile, key) = (profile.into(), KeySource::Platform(None));
         Self { ca, profile, subject, names: Vec::new(), key, days: None, clamp: false, holder: Holder::default() }
     }
 
@@ -112,21 +114,33 @@ impl IssueCertificate {
         let issuers = issuer::find(&self.ca, now, desk, &mut objections)?;
         let quota = issuers.intermediate.map(|_| desk.quota(&self.ca)).transpose()?;
 
+        let definition = self.definition(desk, &issuers, &mut objections)?;
         let wildcards = if policy.wide_wildcards { Wildcards::Wide } else { Wildcards::Narrow };
-        let names = names::fit(self.profile, &self.subject, &self.names, wildcards, &mut objections);
+        // Without a profile that is known, nothing can be asked of the names.
+        let names = definition.and_then(|definition| {
+            let (subject, honoured) = self.key.honoured(&definition.csr, &self.subject);
+            names::fit(definition, &subject, &self.names, honoured, wildcards, &mut objections)
+        });
         let holder = holder::fit(&self.holder, &mut objections);
         let family = issuers.intermediate.map(|issuing| issuing.bought.family);
-        let key = key_source::plan(&self.key, self.profile, &self.ca, family, desk, &mut objections)?;
+        let key = key_source::plan(&self.key, definition, &self.ca, family, desk, &mut objections)?;
         let paid = quota.and_then(|quota| Paid::from(&self.ca, quota, now, spent, &mut objections));
-        let validity = self.validity(now, policy, &issuers, paid.as_ref(), &mut objections);
-        issuer::check_path(&issuers, self.profile, names.as_ref(), validity, key.kind(), &mut objections);
-        let issuing = issuers.intermediate.and_then(|issuing| self.signing(&issuing, &mut objections));
+        let validity = self.validity(now, policy, definition, &issuers, paid.as_ref(), &mut objections);
+        if let Some(definition) = definition {
+            issuer::check_path(&issuers, definition, names.as_ref(), validity, key.kind(), &mut objections);
+        }
+        let issuing = issuers
+            .intermediate
+            .zip(definition)
+            .and_then(|(issuing, definition)| self.signing(&issuing, definition, &mut objections));
 
         objections.verdict()?;
         match (names, holder, paid, validity, issuing) {
             (Some(names), Some(holder), Some(paid), Some(validity), Some((signer, template))) => {
                 let crl_url = issuers.intermediate.and_then(|issuing| issuing.addresses().crl_url.as_deref());
-                let partitions = crl_url.map(|crl_url| (policy.crl_partitions, crl_url));
+                // A certificate without an address for revocation is in no partition either.
+                let has_address = definition.is_some_and(|profile| profile.revocation == Revocation::Addresses);
+                let partitions = crl_url.filter(|_| has_address).map(|crl_url| (policy.crl_partitions, crl_url));
                 let renews = None;
                 Ok(Draft { request: self, signer, template, names, holder, key, paid, validity, partitions, renews })
             }
@@ -135,10 +149,41 @@ impl IssueCertificate {
         }
     }
 
+    /// The profile, if there is one of that name and the intermediate may issue by it (rule I2).
+    fn definition<'a>(
+        &self,
+        desk: &Desk<'a>,
+        issuers: &Issuers<'_>,
+        objections: &mut Objections,
+    ) -> Result<Option<&'a ProfileDefinition>, Halt> {
+        let definition = desk.profile(self.profile)?;
+        objections.require(definition.is_some(), || {
+            let built_in = Profile::ALL.map(Profile::name).join(", ");
+            let text = format!(
+                "there is no profile `{}`; built in are {built_in}, and further ones are adopted (`pca profile add`)",
+                self.profile
+            );
+            BrokenRule::new(I2, "unknown-profile", text)
+        });
+        if let Some(issuing) = issuers.intermediate.filter(|issuing| !issuing.ca.permits(self.profile)) {
+            let permitted: Vec<&str> =
+                issuing.ca.profiles().unwrap_or_default().iter().map(|name| name.as_str()).collect();
+            let text = format!(
+                "{} may not issue by the profile {}; it may by {}",
+                issuing.id,
+                self.profile,
+                permitted.join(", ")
+            );
+            objections.add(BrokenRule::new(I2, "profile-not-permitted", text));
+        }
+        Ok(definition)
+    }
+
     fn validity(
         &self,
         now: Timestamp,
         policy: &Policy,
+        definition: Option<&ProfileDefinition>,
         issuers: &Issuers<'_>,
         paid: Option<&Paid>,
         objections: &mut Objections,
@@ -149,7 +194,7 @@ impl IssueCertificate {
             .clone()
             .filter_map(|issuing| issuing.generation())
             .fold(backdated, |begin, generation| begin.max(generation.not_before));
-        let mut limits = Vec::with_capacity(6);
+        let mut limits = Vec::with_capacity(7);
         for (issuing, kind) in [
             (issuers.intermediate, LimitKind::Intermediate(&self.ca)),
             (issuers.root, LimitKind::Root(issuers.root.map_or(&self.ca, |root| root.id))),
@@ -164,18 +209,25 @@ impl IssueCertificate {
         let days = policy.max_validity_days.map(|days| (days, LimitKind::Policy { days }));
         let free = policy.free_certificate_days.filter(|_| paid.is_some_and(|paid| paid.free));
         let free = free.map(|days| (days, LimitKind::FreeUnit { days }));
-        limits.extend(days.into_iter().chain(free).map(|(days, kind)| Limit::days(not_before, days, kind)));
-        validity::fit(now, not_before, self.days.unwrap_or(DEFAULT_DAYS), self.clamp, limits, objections)
+        let longest = definition.and_then(|definition| {
+            let days = definition.validity.longest_days?;
+            Some((days, LimitKind::Profile { name: self.profile, days }))
+        });
+        let limited = days.into_iter().chain(free).chain(longest);
+        limits.extend(limited.map(|(days, kind)| Limit::days(not_before, days, kind)));
+        let usual = definition.map_or(DEFAULT_DAYS, |definition| definition.validity.default_days);
+        validity::fit(now, not_before, self.days.unwrap_or(usual), self.clamp, limits, objections)
     }
 
     fn signing<'a>(
         &self,
         issuing: &Issuing<'a>,
+        definition: &ProfileDefinition,
         objections: &mut Objections,
     ) -> Option<(Signing<'a>, &'a LeafTemplate)> {
         let generation = issuing.generation()?;
         let (_, public_key) = issuing.certificate()?;
-        let Some(template) = issuing.ca.template(self.profile) else {
+        let Some(template) = issuing.ca.template(definition) else {
             let text = format!("an address of {} is no http: URL: {:?}", issuing.id, issuing.addresses());
             objections.add(BrokenRule::new(I6, "ca-address", text));
             return None;
@@ -278,9 +330,7 @@ impl Draft<'_> {
             None => self.template.tbs(&leaf),
             Some((index, crl_url)) => self.template.tbs_in_partition(&leaf, &partition_address(crl_url, index)),
         }
-        .map_err(|error| {
-            Halt::Refused(BrokenRule::new(Rule::new("I2"), "key-unfit-for-profile", error.to_string()).into())
-        })?;
+        .map_err(|error| Halt::Refused(BrokenRule::new(I2, "key-unfit-for-profile", error.to_string()).into()))?;
         if !self.paid.lapsed.is_empty() {
             plan = plan.and(QuotaLapsed { ca: self.request.ca.clone(), lots: self.paid.lapsed });
         }

@@ -7,8 +7,8 @@ use crate::domain::{CaId, Desk, Halt};
 use crate::keys::{KeyKind, PublicKey};
 use crate::log::Timestamp;
 use crate::x509::{
-    DistinguishedName, EntityNames, ParsedCertificate, PathViolation, Planned, PlannedRole, Profile, Validity,
-    check_path as check,
+    DistinguishedName, EntityNames, ParsedCertificate, PathViolation, Planned, PlannedRole, ProfileDefinition,
+    Validity, check_path as check,
 };
 
 const I1: Rule = Rule::new("I1");
@@ -106,7 +106,7 @@ fn check_state(issuing: &Issuing<'_>, what: &str, now: Timestamp, objections: &m
 /// out: `names` and `validity`; the limits of validity and the family have been objected to already, if they were broken.
 pub(super) fn check_path(
     issuers: &Issuers<'_>,
-    profile: Profile,
+    profile: &ProfileDefinition,
     names: Option<&EntityNames>,
     validity: Option<Validity>,
     key: KeyKind,
@@ -143,7 +143,7 @@ pub(super) fn check_path(
 const fn code_of(violation: &PathViolation) -> &'static str {
     match violation {
         PathViolation::PathLength { .. } => "path-length",
-        PathViolation::Purpose { .. } => "purpose",
+        PathViolation::Purpose { .. } | PathViolation::EveryPurpose { .. } => "purpose",
         PathViolation::NameConstraint { .. } => "name-constraint",
         PathViolation::NamesDoNotChain { .. } => "path-broken",
         PathViolation::Family { .. } => "key-family",

@@ -1,5 +1,7 @@
 //! Whose key a certificate is for, and what the rules say to it (rules I3, O3, K2, G4).
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use crate::domain::key::KeyRole;
@@ -7,7 +9,7 @@ use crate::domain::refusal::{BrokenRule, Objections, Rule};
 use crate::domain::{CaId, Desk, Halt};
 use crate::keys::{Algorithm, Family, KeyKind, PublicKey, PublicKeyError};
 use crate::log::Digest;
-use crate::x509::{CsrError, PemError, Profile, VerifiedCsr};
+use crate::x509::{CsrError, CsrRules, GeneralName, PemError, ProfileDefinition, SubjectFields, VerifiedCsr};
 
 const I2: Rule = Rule::new("I2");
 const K2: Rule = Rule::new("K2");
@@ -20,7 +22,7 @@ const O3: Rule = Rule::new("O3");
 pub enum KeySource {
     /// The platform makes it: of this algorithm, or ECDSA P-256 or RSA-2048 by the CA's family.
     Platform(Option<Algorithm>),
-    /// The holder made it, and proved to have it. Nothing else of the request is copied.
+    /// The holder made it, and proved to have it. Nothing else of the request is copied unless the profile honours it.
     Csr(VerifiedCsr),
     /// The holder made it, and proved to have it when the certificate was issued that is renewed (rule A4).
     Proven(ProvenKey),
@@ -57,6 +59,21 @@ impl KeySource {
             Self::Csr(csr) => Some(csr.public_key()),
             Self::Proven(key) => Some(key.public_key()),
         }
+    }
+}
+
+impl KeySource {
+    /// The subject, and the names beside those that were asked for, once what the profile honours of a signing request is
+    /// taken over: its subject where the caller gives none, its names always (rule I3).
+    pub(super) fn honoured<'a>(
+        &'a self,
+        rules: &CsrRules,
+        given: &'a SubjectFields,
+    ) -> (Cow<'a, SubjectFields>, &'a [GeneralName]) {
+        let Self::Csr(csr) = self else { return (Cow::Borrowed(given), &[]) };
+        let subject =
+            if rules.subject && given.is_empty() { Cow::Owned(csr.subject().fields()) } else { Cow::Borrowed(given) };
+        (subject, if rules.names { csr.names() } else { &[] })
     }
 }
 
@@ -98,7 +115,7 @@ impl PlannedKey<'_> {
 /// Checks family, strength, fitness for the profile, and that the key has no other role.
 pub(super) fn plan<'a>(
     source: &'a KeySource,
-    profile: Profile,
+    profile: Option<&ProfileDefinition>,
     ca: &CaId,
     family: Option<Family>,
     desk: &Desk<'_>,
@@ -121,7 +138,7 @@ pub(super) fn plan<'a>(
         );
         objections.add(BrokenRule::new(O3, "key-family", text));
     }
-    if let Err(error) = profile.key_usage(kind) {
+    if let Some(Err(error)) = profile.map(|profile| profile.key_usage(kind)) {
         objections.add(BrokenRule::new(I2, "key-unfit-for-profile", error.to_string()));
     }
     Ok(planned)

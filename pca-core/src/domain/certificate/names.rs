@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use crate::domain::refusal::{BrokenRule, Objections, Rule};
 use crate::x509::{
-    EntityNames, EntityViolation, GeneralName, MAX_NAMES, NameError, Profile, SubjectFields, SubjectViolation,
-    Wildcards,
+    EntityNames, EntityViolation, GeneralName, MAX_NAMES, NameError, ProfileDefinition, SubjectFields,
+    SubjectViolation, Wildcards,
 };
 
 /// An alternative name as it is asked for, not judged yet: what is wrong with it is a refusal (rule I4), no error of
@@ -88,19 +88,20 @@ pub struct NameRequestError {
     pub text: String,
 }
 
-/// Fits subject and names to the profile; nothing if a rule forbids one of them.
+/// Fits subject and names, those of a signing request that are honoured among them, to the profile; nothing if a rule forbids one of them.
 pub(super) fn fit(
-    profile: Profile,
+    profile: &ProfileDefinition,
     subject: &SubjectFields,
     requests: &[NameRequest],
+    honoured: &[GeneralName],
     wildcards: Wildcards,
     objections: &mut Objections,
 ) -> Option<EntityNames> {
-    if requests.len() > MAX_NAMES {
-        objections.add(broken(&EntityViolation::Name(NameError::TooMany { count: requests.len() })));
+    if requests.len() + honoured.len() > MAX_NAMES {
+        objections.add(broken(&EntityViolation::Name(NameError::TooMany { count: requests.len() + honoured.len() })));
         return None;
     }
-    let mut names = Vec::with_capacity(requests.len() + 1);
+    let mut names = Vec::with_capacity(requests.len() + honoured.len() + 1);
     let mut unreadable = false;
     for request in requests {
         match request.parse(wildcards) {
@@ -111,12 +112,21 @@ pub(super) fn fit(
             }
         }
     }
+    names.extend_from_slice(honoured);
     match EntityNames::plan(profile, subject, names, wildcards) {
         Ok(planned) if !unreadable => Some(planned),
         Ok(_) => None,
         Err(violations) => {
             // A server whose only name could not be read has a name; it was told above what is wrong with it.
-            let told = |violation: &&EntityViolation| unreadable && **violation == EntityViolation::ServerWithoutName;
+            let told = |violation: &&EntityViolation| {
+                let of_count = matches!(
+                    violation,
+                    EntityViolation::ServerWithoutName
+                        | EntityViolation::Count { .. }
+                        | EntityViolation::Nameless { .. }
+                );
+                unreadable && of_count
+            };
             objections.extend(violations.iter().filter(|violation| !told(violation)).map(broken));
             None
         }
@@ -137,6 +147,12 @@ fn broken(violation: &EntityViolation) -> BrokenRule {
         EntityViolation::Name(NameError::TooMany { .. }) => "too-many-names",
         EntityViolation::ServerCommonName(_) => "server-common-name",
         EntityViolation::ServerWithoutName => "server-without-name",
+        EntityViolation::Count { .. } => "name-count",
+        EntityViolation::Wildcard { .. } => "wildcard",
+        EntityViolation::Spiffe { .. } => "spiffe-id",
+        EntityViolation::FieldForbidden { .. } => "subject-field-forbidden",
+        EntityViolation::FieldMissing { .. } => "subject-field-missing",
+        EntityViolation::Nameless { .. } => "nameless",
         _ => "name-of-another-kind",
     };
     BrokenRule::new(Rule::new(violation.rule()), code, violation.to_string())
@@ -145,12 +161,13 @@ fn broken(violation: &EntityViolation) -> BrokenRule {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::x509::Profile;
 
     #[track_caller]
     fn check(profile: Profile, common_name: Option<&str>, names: &[NameRequest], expected: &[&str]) {
         let subject = SubjectFields { common_name: common_name.map(str::to_owned), ..SubjectFields::default() };
         let mut objections = Objections::new();
-        let planned = fit(profile, &subject, names, Wildcards::Narrow, &mut objections);
+        let planned = fit(profile.definition(), &subject, names, &[], Wildcards::Narrow, &mut objections);
         assert_eq!(planned.is_some(), expected.is_empty());
         let broken = objections.verdict().err().map(|refusal| crate::domain::testing::reasons(&refusal));
         assert_eq!(broken.unwrap_or_default(), expected);

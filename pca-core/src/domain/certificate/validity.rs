@@ -5,12 +5,13 @@ use core::fmt;
 use crate::domain::CaId;
 use crate::domain::refusal::{BrokenRule, Objections, Rule};
 use crate::log::Timestamp;
-use crate::x509::Validity;
+use crate::x509::{ProfileName, Validity};
 
 /// How many days a certificate is valid if nothing is asked for.
 pub const DEFAULT_DAYS: u32 = 90;
 
 const C5: Rule = Rule::new("C5");
+const I2: Rule = Rule::new("I2");
 const O5: Rule = Rule::new("O5");
 const DAY: i64 = 86_400;
 
@@ -30,6 +31,7 @@ pub(super) enum LimitKind<'a> {
     Term(&'a CaId),
     Policy { days: u32 },
     FreeUnit { days: u32 },
+    Profile { name: ProfileName, days: u32 },
 }
 
 impl<'a> Limit<'a> {
@@ -43,6 +45,7 @@ impl LimitKind<'_> {
     const fn rule(self) -> Rule {
         match self {
             Self::Term(_) => O5,
+            Self::Profile { .. } => I2,
             _ => C5,
         }
     }
@@ -54,6 +57,7 @@ impl LimitKind<'_> {
             Self::Term(_) => "outlives-term",
             Self::Policy { .. } => "beyond-policy-maximum",
             Self::FreeUnit { .. } => "beyond-free-maximum",
+            Self::Profile { .. } => "beyond-profile-maximum",
         }
     }
 }
@@ -68,6 +72,9 @@ impl fmt::Display for Limit<'_> {
                 write!(f, "the service term of {ca} ends at {end}, and the policy lets no certificate outlive it")
             }
             LimitKind::Policy { days } => write!(f, "the policy allows {days} days at most, until {end}"),
+            LimitKind::Profile { name, days } => {
+                write!(f, "the profile {name} allows {days} days at most, until {end}")
+            }
             LimitKind::FreeUnit { days } => {
                 write!(f, "a free unit pays for it, which the policy allows {days} days at most, until {end}")
             }

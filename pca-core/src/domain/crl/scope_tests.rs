@@ -161,7 +161,7 @@ fn a3_what_ended_with_its_ca_stands_in_a_delta() {
     scene.enable(&ca, "Intermediate");
     publish(&mut scene, &full(&ca));
     assert_eq!(publish(&mut scene, &delta(&ca)).entries(), [], "it stands on the base");
-    let url = ConfigureCa { ca: ca.clone(), addresses: at(URL) };
+    let url = ConfigureCa::addresses(ca.clone(), at(URL));
     scene.run(&url).unwrap();
     let again = scene.issue(&ca, 90, "Dan");
     scene.revoke(&again, RevocationReason::CertificateHold);
@@ -215,9 +215,9 @@ fn a3_the_partition_is_decided_at_issue_and_is_in_the_certificate() {
     }
     assert!(seen.iter().all(|count| *count > 0), "{seen:?}");
     let addresses = Addresses::default();
-    scene.run(&ConfigureCa { ca: ca.clone(), addresses }).unwrap();
+    scene.run(&ConfigureCa::addresses(ca.clone(), addresses)).unwrap();
     assert_eq!(issue(&mut scene, &ca).0.partition, None, "without an address there is no partition");
-    scene.run(&ConfigureCa { ca: ca.clone(), addresses: at(URL) }).unwrap();
+    scene.run(&ConfigureCa::addresses(ca.clone(), at(URL))).unwrap();
     scene.happened(PolicyAdopted { policy: policy(0) });
     let (whole, _) = issue(&mut scene, &ca);
     assert!(whole.partition.is_none() && names(&whole, URL));
@@ -283,7 +283,7 @@ fn a3_a_partition_keeps_its_certificates_when_addresses_and_numbers_change() {
     scene.revoke(&old.id, RevocationReason::Superseded);
     let before = publish(&mut scene, &of_partition(&ca, index.into()));
     let moved = "http://new.example/oa.crl";
-    scene.run(&ConfigureCa { ca: ca.clone(), addresses: at(moved) }).unwrap();
+    scene.run(&ConfigureCa::addresses(ca.clone(), at(moved))).unwrap();
     scene.happened(PolicyAdopted { policy: policy(2) });
     let list = publish(&mut scene, &of_partition(&ca, index.into()));
     assert!(list.number() > before.number(), "it names another address: it is another list");

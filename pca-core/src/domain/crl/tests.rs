@@ -306,7 +306,7 @@ fn every_published_crl_comes_out_of_the_log_again() {
             scene.enable(&intermediate, "Intermediate");
         }
         let addresses = Addresses::default();
-        scene.run(&ConfigureCa { ca: intermediate.clone(), addresses }).unwrap();
+        scene.run(&ConfigureCa::addresses(intermediate.clone(), addresses)).unwrap();
         scene.days_pass(7);
         published.extend(publish(&mut scene, &intermediate).0);
     }

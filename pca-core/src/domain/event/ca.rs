@@ -6,7 +6,7 @@ use super::{CarriedCrl, Der};
 use crate::domain::{CaId, stream};
 use crate::keys::{Algorithm, KeyId};
 use crate::log::{Digest, StreamId, Timestamp};
-use crate::x509::{CertificateId, NameHash, RevocationReason};
+use crate::x509::{CertificateId, NameHash, ProfileName, RevocationReason};
 
 /// Where relying parties find things; written into the certificates that a CA issues (rule I5).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -114,6 +114,17 @@ pub struct CaConfigured {
     pub addresses: Addresses,
 }
 payload!(CaConfigured, |event| vec![stream::ca(&event.ca)]);
+
+/// It was decided by which profiles an intermediate may issue (rule I2). It stays so until it is decided anew, over all of
+/// the CA's generations.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProfilesPermitted {
+    /// The intermediate.
+    pub ca: CaId,
+    /// The profiles; absent: all that there are and will be.
+    pub profiles: Option<Vec<ProfileName>>,
+}
+payload!(ProfilesPermitted, |event| vec![stream::ca(&event.ca)]);
 
 /// A CA stopped issuing for a while (rule C10).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,7 +6,7 @@ use super::{Balance, Der};
 use crate::domain::{CaId, LotId, stream};
 use crate::keys::KeyId;
 use crate::log::{Digest, Timestamp};
-use crate::x509::{CertificateId, Profile, RevocationReason};
+use crate::x509::{CertificateId, ProfileName, RevocationReason};
 
 /// A certificate was issued (rules I1 to I7, Q2).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,7 +18,7 @@ pub struct CertificateIssued {
     /// Which of its generations.
     pub generation: u32,
     /// What it is for.
-    pub profile: Profile,
+    pub profile: ProfileName,
     /// The certificate.
     pub certificate: Der,
     /// The key, if the platform made it.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::policy::Policy;
 use crate::domain::stream;
+use crate::x509::ProfileDefinition;
 
 /// The log was opened for an enterprise.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,3 +23,12 @@ pub struct PolicyAdopted {
     pub policy: Policy,
 }
 payload!(PolicyAdopted, extended to 2, |_event| vec![stream::policy()]);
+
+/// A profile of one's own was adopted (rule I2). What stands under a name stays as it is, so that every certificate that
+/// names it stays explained.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProfileAdopted {
+    /// The profile, whole.
+    pub profile: ProfileDefinition,
+}
+payload!(ProfileAdopted, |event| vec![stream::profile(event.profile.name), stream::profiles()]);

@@ -45,12 +45,12 @@ mod roll_over;
 
 pub use ca::{
     Addresses, CaConfigured, CaDisabled, CaEnabled, CaReenabled, CaRemoved, CaReset, CaRevoked, EnableMode,
-    GenerationEnd, OlderEnd,
+    GenerationEnd, OlderEnd, ProfilesPermitted,
 };
 pub use certificate::{CertificateIssued, CertificateRemoved, CertificateRevoked, HoldReleased, Holder, KeyDelivered};
 pub use crl::{CarriedCrl, CarriedEntry, CrlPartition, CrlPublished, DeltaBase};
 pub use der::Der;
-pub use enterprise::{EnterpriseFounded, PolicyAdopted};
+pub use enterprise::{EnterpriseFounded, PolicyAdopted, ProfileAdopted};
 pub use key::{KeyAbandoned, KeyDestroyed, KeyOwner};
 pub use order::{
     IntermediateOrdered, Money, OrderScope, QuotaOrdered, RefundDeclined, RefundRequested, RefundReturned, RootOrdered,
@@ -137,6 +137,8 @@ events! {
     EnterpriseFounded,
     /// A policy came into force.
     PolicyAdopted,
+    /// A profile of one's own was adopted (rule I2).
+    ProfileAdopted,
     /// A root was bought, with its bundled intermediate and free quota (rule O1).
     RootOrdered,
     /// A further intermediate was bought (rule O2).
@@ -161,6 +163,8 @@ events! {
     CaEnabled,
     /// The addresses that a CA writes into certificates changed.
     CaConfigured,
+    /// It was decided by which profiles an intermediate may issue (rule I2).
+    ProfilesPermitted,
     /// A CA stopped issuing for a while (rule C10).
     CaDisabled,
     /// A disabled CA issues again (rule C10).

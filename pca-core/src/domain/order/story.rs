@@ -201,7 +201,7 @@ impl Story {
             id,
             ca: ca.clone(),
             generation: generation.number,
-            profile: Profile::Server,
+            profile: Profile::Server.into(),
             certificate: Der::from(&b"\x30\x00"[..]),
             key: None,
             spki: Digest::of(context.commit.as_bytes()),

@@ -178,7 +178,14 @@ impl Story {
         let subject = name_of(&subject);
         let serial = self.context_of(commit).serial(0);
         let path_length = (!state.is_root()).then_some(0);
-        let tbs = CaCertificate { serial, validity, subject: &subject, public_key: &public_key, path_length };
+        let tbs = CaCertificate {
+            serial,
+            validity,
+            subject: &subject,
+            public_key: &public_key,
+            path_length,
+            name_constraints: None,
+        };
         let (tbs, signer, issuer) = match state.root() {
             None => (tbs.root_tbs(), key.clone(), subject.clone()),
             Some(root) => {

@@ -1,10 +1,10 @@
-//! When the next CRL of an issuer name is due (rule A3).
+//! When the next CRL of an issuer name is due, of all of it and of each partition (rule A3).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use crate::domain::event::{CaReset, CaRevoked, CrlPublished, Event, GenerationEnd};
+use crate::domain::event::{CaReset, CaRevoked, CertificateRevoked, CrlPublished, Event};
 use crate::log::Timestamp;
-use crate::x509::NameHash;
+use crate::x509::{CertificateId, NameHash, RevocationReason};
 
 use super::CrlReason;
 
@@ -12,9 +12,16 @@ use super::CrlReason;
 /// it (section 4.9.7).
 const PUBLISH_WITHIN: i64 = 86_400;
 
-/// The newest full CRL under each issuer name, and since when it is out of date.
+/// The newest CRLs under each issuer name, and since when they are out of date.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Crls(HashMap<NameHash, Clock>);
+pub(super) struct Crls {
+    names: HashMap<NameHash, Scopes>,
+    /// The partitions of what is on hold: its release does not name them.
+    held: HashMap<CertificateId, Option<u16>>,
+}
+
+/// By partition; the full one has none.
+type Scopes = BTreeMap<Option<u16>, Clock>;
 
 #[derive(Clone, Debug, Default)]
 struct Clock {
@@ -22,45 +29,86 @@ struct Clock {
     changed_at: Option<Timestamp>,
 }
 
+/// A CRL that is to be published.
+pub(super) struct DueCrl {
+    pub(super) reason: CrlReason,
+    pub(super) partition: Option<u16>,
+    pub(super) newest: Option<u64>,
+    pub(super) due: Timestamp,
+}
+
 impl Crls {
     pub(super) fn take(&mut self, event: &Event, time: Timestamp) {
-        let issuer = match event {
-            Event::CrlPublished(published) => {
+        match event {
+            // A delta replaces no full one.
+            Event::CrlPublished(published) if published.delta.is_none() => {
+                let partition = published.partition.as_ref().map(|partition| partition.index);
                 let clock = Clock { newest: Some(published.clone()), changed_at: None };
-                self.0.insert(published.subject_hash, clock);
-                return;
+                self.names.entry(published.subject_hash).or_default().insert(partition, clock);
             }
-            Event::CertificateRevoked(revoked) => revoked.id.issuer(),
-            Event::HoldReleased(released) => released.id.issuer(),
-            Event::CaReset(CaReset { end: GenerationEnd { subject_hash, .. } })
-            | Event::CaRevoked(CaRevoked { end: GenerationEnd { subject_hash, .. } }) => *subject_hash,
-            Event::CaEnabled(enabled) if enabled.carried_crl.is_some() => enabled.subject_hash,
-            _ => return,
-        };
-        self.0.entry(issuer).or_default().changed_at.get_or_insert(time);
+            Event::CertificateIssued(issued) => {
+                if issued.partition.is_some() {
+                    self.names.entry(issued.id.issuer()).or_default().entry(issued.partition).or_default();
+                }
+            }
+            Event::CertificateRevoked(CertificateRevoked { id, reason, partition, .. }) => {
+                if *reason == RevocationReason::CertificateHold {
+                    self.held.insert(*id, *partition);
+                } else {
+                    self.held.remove(id);
+                }
+                self.change(id.issuer(), *partition, time);
+            }
+            Event::HoldReleased(released) => {
+                let partition = self.held.remove(&released.id).flatten();
+                self.change(released.id.issuer(), partition, time);
+            }
+            Event::CaReset(CaReset { end }) | Event::CaRevoked(CaRevoked { end }) => {
+                self.change(end.subject_hash, None, time);
+                for clock in self.names.entry(end.subject_hash).or_default().values_mut() {
+                    clock.changed_at.get_or_insert(time);
+                }
+            }
+            Event::CaEnabled(enabled) if enabled.carried_crl.is_some() => self.change(enabled.subject_hash, None, time),
+            _ => {}
+        }
     }
 
-    /// Why and by when a CRL of a living CA is to be published, with the number of the newest one; nothing while that is
-    /// not before `until`, and for a name that has nothing to tell and whose certificates name no address.
+    /// Something changed in a partition, and so in the full one.
+    fn change(&mut self, issuer: NameHash, partition: Option<u16>, time: Timestamp) {
+        let scopes = self.names.entry(issuer).or_default();
+        for scope in [None, partition] {
+            scopes.entry(scope).or_default().changed_at.get_or_insert(time);
+        }
+    }
+
+    /// The CRLs of a living CA that are to be published, and by when; none that is not before `until`, and none of a scope
+    /// that has nothing to tell and whose certificates name no address.
     pub(super) fn due(
         &self,
         issuer: NameHash,
         enabled_at: Timestamp,
         asks_for_one: bool,
         until: Timestamp,
-    ) -> Option<(CrlReason, Option<u64>, Timestamp)> {
-        let none = Clock::default();
-        let clock = self.0.get(&issuer).unwrap_or(&none);
+    ) -> Vec<DueCrl> {
+        let mut scopes = self.names.get(&issuer).cloned().unwrap_or_default();
+        scopes.entry(None).or_default();
         let told_by = |since: Timestamp| since.plus_secs(PUBLISH_WITHIN);
-        let newest = clock.newest.as_ref();
-        let (reason, from, due) = match (newest, clock.changed_at) {
-            (None, None) if !asks_for_one => return None,
-            (None, None) => (CrlReason::NeverPublished, enabled_at, told_by(enabled_at)),
-            (None, Some(changed)) => (CrlReason::Changed, changed, told_by(changed)),
-            (Some(newest), Some(changed)) => (CrlReason::Changed, changed, told_by(changed).min(newest.next_update)),
-            (Some(newest), None) => (CrlReason::Ageing, half(newest), newest.next_update),
-        };
-        (from <= until).then_some((reason, newest.map(|newest| newest.number), due))
+        let due = scopes.iter().filter_map(|(partition, clock)| {
+            let newest = clock.newest.as_ref();
+            let (reason, from, due) = match (newest, clock.changed_at) {
+                (None, None) if !asks_for_one => return None,
+                (None, None) => (CrlReason::NeverPublished, enabled_at, told_by(enabled_at)),
+                (None, Some(changed)) => (CrlReason::Changed, changed, told_by(changed)),
+                (Some(newest), Some(changed)) => {
+                    (CrlReason::Changed, changed, told_by(changed).min(newest.next_update))
+                }
+                (Some(newest), None) => (CrlReason::Ageing, half(newest), newest.next_update),
+            };
+            let (partition, newest) = (*partition, newest.map(|newest| newest.number));
+            (from <= until).then_some(DueCrl { reason, partition, newest, due })
+        });
+        due.collect()
     }
 }
 

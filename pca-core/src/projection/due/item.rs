@@ -37,6 +37,9 @@ pub enum Task {
     PublishCrl {
         /// The CA whose key signs.
         ca: CaId,
+        /// Which partition's; absent for the full one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        partition: Option<u16>,
         /// Why.
         reason: CrlReason,
         /// The number of the newest one.

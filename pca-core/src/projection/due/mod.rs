@@ -15,7 +15,7 @@ use crate::log::{EventData, Fold, Position, Recorded, Revision, StreamId, Timest
 
 use super::{LedgerError, Projection, QuotaLedger, Told, told};
 use certificates::Certificates;
-use crls::Crls;
+use crls::{Crls, DueCrl};
 
 /// The categories of streams that are folded as the domain folds them.
 const FOLDED: [&str; 5] = ["enterprise", "policy", "order", "ca", "quota"];
@@ -96,9 +96,10 @@ impl Due {
                 items.push(item(Task::RenewCa { ca: id.clone(), name }, generation.not_after, now));
             }
             let asks_for_one = ca.addresses().crl_url.is_some();
+            let signs = ca.signing_generations().next().is_some() && !generation.has_expired(now);
             let due = self.crls.due(generation.subject_hash, generation.enabled_at, asks_for_one, until);
-            if let Some((reason, newest, due)) = due.filter(|_| !generation.has_expired(now)) {
-                items.push(item(Task::PublishCrl { ca: id.clone(), reason, newest }, due, now));
+            for DueCrl { reason, partition, newest, due } in due.into_iter().filter(|_| signs) {
+                items.push(item(Task::PublishCrl { ca: id.clone(), partition, reason, newest }, due, now));
             }
         }
         let bought = ca.bought().filter(|_| lives || ca.state() == CaState::NotEnabled);

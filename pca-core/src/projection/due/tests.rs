@@ -134,9 +134,9 @@ fn a6_a_crl_is_due_when_something_changed_and_before_it_is_too_old() {
     };
     assert_eq!(reason(&story), None, "nobody looks for one");
     let addresses = Addresses { crl_url: Some("http://crl.example/oa.crl".into()), ..Addresses::default() };
-    story.run(&ConfigureCa { ca: ca.clone(), addresses });
+    story.run(&ConfigureCa::addresses(ca.clone(), addresses));
     assert_eq!(reason(&story), Some((CrlReason::NeverPublished, true)));
-    story.run(&PublishCrl { ca: ca.clone() });
+    story.run(&PublishCrl::full(ca.clone()));
     assert_eq!(reason(&story), None);
     assert_eq!(due(&story, 7), [crl], "made anew from the half of its 7 days on");
     assert!(due(&story, 3).is_empty());
@@ -147,7 +147,7 @@ fn a6_a_crl_is_due_when_something_changed_and_before_it_is_too_old() {
     story.run(&RevokeCertificate { id, reason: RevocationReason::KeyCompromise, invalidity_date: None });
     assert_eq!(reason(&story), Some((CrlReason::Changed, false)));
     assert_eq!(reason(&story.clone().later(DAY + 1)), Some((CrlReason::Changed, true)));
-    story.run(&PublishCrl { ca });
+    story.run(&PublishCrl::full(ca));
     assert_eq!(reason(&story), None);
 }
 

@@ -11,7 +11,7 @@ use crate::domain::{CaId, LotId};
 use crate::keys::KeyId;
 use crate::log::{Digest, Position, Timestamp};
 use crate::projection::Told;
-use crate::x509::{CertificateId, GeneralName, ParsedCertificate, Profile, RevocationReason, SerialNumber};
+use crate::x509::{CertificateId, GeneralName, ParsedCertificate, ProfileName, RevocationReason, SerialNumber};
 
 /// What a certificate is worth at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -83,7 +83,7 @@ pub struct CertificateEntry {
     /// Which of its generations.
     pub generation: u32,
     /// What it is for.
-    pub profile: Profile,
+    pub profile: ProfileName,
     /// Its common name, if it has one.
     pub common_name: Option<String>,
     /// Its subject alternative names, without their kinds.

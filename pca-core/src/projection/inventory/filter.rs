@@ -2,7 +2,7 @@
 
 use crate::domain::CaId;
 use crate::log::Timestamp;
-use crate::x509::{Profile, SerialNumber};
+use crate::x509::{ProfileName, SerialNumber};
 
 use super::{CertificateEntry, CertificateStatus};
 
@@ -22,7 +22,7 @@ pub struct CertificateFilter {
     /// With this label.
     pub label: Option<(String, String)>,
     /// For this purpose.
-    pub profile: Option<Profile>,
+    pub profile: Option<ProfileName>,
     /// With this status at the time that is asked for.
     pub status: Option<CertificateStatus>,
     /// Valid or on hold, and expiring within so many seconds after the time that is asked for.

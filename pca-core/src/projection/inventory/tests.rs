@@ -90,7 +90,7 @@ fn certificates_are_found_by_what_people_know_of_them() {
     let coloned = format!("{}:{}", &fingerprint[..2], &fingerprint[2..8]);
     assert_eq!(found(CertificateFilter { fingerprint: Some(coloned), ..filter() }), one);
     assert_eq!(found(CertificateFilter { holder: Some("ADA".into()), ..filter() }), two);
-    assert_eq!(found(CertificateFilter { profile: Some(Profile::Server), ..filter() }), one);
+    assert_eq!(found(CertificateFilter { profile: Some(Profile::Server.into()), ..filter() }), one);
     assert_eq!(found(CertificateFilter { label: Some(("site".into(), "Basel".into())), ..filter() }), both);
     assert!(found(CertificateFilter { label: Some(("site".into(), "Bern".into())), ..filter() }).is_empty());
     let days = |days: i64| Some(u64::try_from(days * DAY).unwrap());

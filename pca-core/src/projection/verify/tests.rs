@@ -309,6 +309,7 @@ fn whole_life() -> Story {
 
     let term = ServiceTerm::years(3);
     let enable = |ca: &CaId, name: &str, algorithm, years| EnableByCreating {
+        constraints: Default::default(),
         ca: ca.clone(),
         subject: SubjectFields::common(name),
         algorithm: Some(algorithm),

@@ -53,7 +53,7 @@ fn c1_c2_an_intermediate_is_signed_by_its_enabled_root() {
     scene.enable(&root, "Root");
     let crl_url = "http://crl.example/root.crl";
     let addresses = Addresses { crl_url: Some(crl_url.into()), ..Addresses::default() };
-    scene.run(&ConfigureCa { ca: root.clone(), addresses }).unwrap();
+    scene.run(&ConfigureCa::addresses(root.clone(), addresses)).unwrap();
     scene.run(&DisableCa { ca: root.clone() }).unwrap();
     let refusal = scene.refused(&command);
     assert_eq!(scene.codes(&refusal), ["C1 root-not-enabled"], "a disabled root issues nothing");
@@ -281,6 +281,7 @@ fn l4_every_broken_rule_is_named() {
     let mut scene = Scene::new();
     let (root, _) = scene.buy_root(Family::Ecc);
     let command = EnableByCreating {
+        constraints: ConstraintRequest::default(),
         ca: root,
         subject: SubjectFields::default(),
         algorithm: Some(Algorithm::Rsa4096),

@@ -36,8 +36,14 @@ impl Offline {
         let validity = Validity::for_years(scene.now().floor_to_second(), 10).unwrap();
         let serial = SerialNumber::from_random([1; 10]);
         let subject = named("Offline Root");
-        let tbs =
-            CaCertificate { serial, validity, subject: &subject, public_key: key.public_key(), path_length: None };
+        let tbs = CaCertificate {
+            serial,
+            validity,
+            subject: &subject,
+            public_key: key.public_key(),
+            path_length: None,
+            name_constraints: None,
+        };
         let certificate = ParsedCertificate::from_der(&signed(&key, &tbs.root_tbs())).unwrap();
         Self { key, certificate }
     }
@@ -46,7 +52,8 @@ impl Offline {
     fn certify(&self, scene: &Scene, subject: &DistinguishedName, key: &PublicKey, serial: u8) -> Vec<u8> {
         let validity = Validity::for_years(scene.now().floor_to_second(), 5).unwrap();
         let serial = SerialNumber::from_random([serial; 10]);
-        let certificate = CaCertificate { serial, validity, subject, public_key: key, path_length: Some(0) };
+        let certificate =
+            CaCertificate { serial, validity, subject, public_key: key, path_length: Some(0), name_constraints: None };
         let issuer = self.certificate.as_issuer().unwrap();
         signed(&self.key, &certificate.intermediate_tbs(&issuer, &AuthorityUrls::default()))
     }
@@ -104,7 +111,7 @@ fn c2_an_issuer_elsewhere_answers_a_signing_request() {
     scene.assign(&root, &intermediate, 2);
     scene.issue(&intermediate, 90, "Ann");
     assert_eq!(scene.ca(&root).signing_generations().count(), 0);
-    let refusal = scene.refused(&PublishCrl { ca: root.clone() });
+    let refusal = scene.refused(&PublishCrl::full(root.clone()));
     assert_eq!(scene.codes(&refusal), ["A3 no-key-to-sign"]);
     let refusal = scene.refused(&RenewCa::same_key(root.clone()));
     assert_eq!(scene.codes(&refusal), ["C11 key-elsewhere"]);

@@ -109,7 +109,7 @@ fn i6_extensions_are_read_strictly() {
         ("no access", oid::AUTHORITY_INFO_ACCESS, &[0x30, 0], "RFC 5280 4.2.2.1"),
         ("text for access", oid::AUTHORITY_INFO_ACCESS, b"malformed", "RFC 5280 4.2.2.1"),
         ("no distribution point", oid::CRL_DISTRIBUTION_POINTS, &[0x30, 0], "RFC 5280 4.2.1.13"),
-        ("text for a freshest list", more::FRESHEST_CRL, b"malformed", "RFC 5280 4.2.1.15"),
+        ("text for a freshest list", oid::FRESHEST_CRL, b"malformed", "RFC 5280 4.2.1.15"),
         ("no NULL for noRevAvail", more::NO_REVOCATION, &[], "RFC 9608 2"),
     ] {
         check(
