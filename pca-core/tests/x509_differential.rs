@@ -1,7 +1,7 @@
-//! Chains that are drawn at random, good and bad, judged by the chain checker, by rustls-webpki and by OpenSSL (strictly, all
-//! of them in one process). Where they disagree, a clause says why.
+//! Chains that are drawn at random, good and bad, judged by the chain checker, by rustls-webpki, by OpenSSL (strictly) and Java,
+//! both in one process for all, and the first 100 of them by GnuTLS. Where they disagree, a clause says why.
 //!
-//! `PCA_CHAINS` says how many; 300 without it.
+//! `PCA_CHAINS` says how many; 200 without it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::print_stdout)]
 
 mod judges;
@@ -160,8 +160,8 @@ fn build(number: usize, plan: &Plan) -> Vec<Vec<u8>> {
         if has(Twist::UnknownCritical(place)) {
             extensions.push(extension("1.3.6.1.4.1.55738.666.1", true, &[5, 0]));
         }
-        let from = if has(Twist::NotYetValid(place)) { "260101000000Z" } else { "250101000000Z" };
-        let until = if has(Twist::Expired(place)) { "250301000000Z" } else { "300101000000Z" };
+        let from = if has(Twist::NotYetValid(place)) { "480101000000Z" } else { "250101000000Z" };
+        let until = if has(Twist::Expired(place)) { "250301000000Z" } else { "491231235959Z" };
         let issuer = place.saturating_sub(1);
         let signer = if has(Twist::SignedByAnother(place)) { 7 } else { issuer };
         let forged = Forged {
@@ -230,23 +230,77 @@ fn openssl(chains: &[Vec<Vec<u8>>]) -> Option<BTreeSet<usize>> {
     Some(accepted.map(|path| path.rsplit('/').next().unwrap().parse().unwrap()).collect())
 }
 
+/// The numbers of those that are accepted by Java's path validator; nothing where it is not there.
+fn java(chains: &[Vec<Vec<u8>>]) -> Option<BTreeSet<usize>> {
+    if !judges::installed("java", "-version") {
+        return None;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let judge = judges::write(directory.path(), "Chains.java", include_str!("judges/Chains.java"));
+    let files = chains.iter().enumerate().map(|(number, chain)| {
+        let text: String = chain.iter().rev().map(|der| pem("CERTIFICATE", der)).collect();
+        judges::write(directory.path(), &number.to_string(), &text)
+    });
+    let files: Vec<_> = files.collect();
+    let (ran, told) = judges::run(Command::new("java").arg(judge).arg(format!("{}000", NOW.secs())).args(&files));
+    assert!(ran, "{told}");
+    assert_eq!(told.lines().filter(|line| line.starts_with("OK ") || line.starts_with("NO ")).count(), chains.len());
+    let accepted = told.lines().filter_map(|line| line.strip_prefix("OK "));
+    Some(accepted.map(|path| path.rsplit('/').next().unwrap().parse().unwrap()).collect())
+}
+
+/// How many chains GnuTLS judges: each takes a process.
+const FOR_GNUTLS: usize = 100;
+
+/// The numbers of those that are accepted; nothing where the judge is not there. It takes the time of the machine, which is
+/// between the dates of the chains for long.
+fn gnutls(chains: &[Vec<Vec<u8>>]) -> Option<BTreeSet<usize>> {
+    if !judges::installed("certtool", "--version") {
+        return None;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let accepts = |chain: &[Vec<u8>]| {
+        let [anchor, below @ ..] = chain else { unreachable!("there are at least three") };
+        let text: String = below.iter().rev().map(|der| pem("CERTIFICATE", der)).collect();
+        let (accepted, _) = judges::run(
+            Command::new("certtool")
+                .args(["--verify", "--verify-profile", "low", "--verify-hostname", HOST])
+                .args(["--verify-purpose", "1.3.6.1.5.5.7.3.1", "--load-ca-certificate"])
+                .arg(judges::write(directory.path(), "root", &pem("CERTIFICATE", anchor)))
+                .arg("--infile")
+                .arg(judges::write(directory.path(), "chain", &text)),
+        );
+        accepted
+    };
+    Some((0..chains.len().min(FOR_GNUTLS)).filter(|number| accepts(&chains[*number])).collect())
+}
+
 /// Why a judge may accept what the checker refuses. Nobody may refuse what it accepts.
 fn excuse(judge: &str, twists: &BTreeSet<Twist>) -> Option<&'static str> {
     let any = |twist: fn(&Twist) -> bool| twists.iter().any(twist);
     match judge {
-        "rustls-webpki" if any(|twist| matches!(twist, Twist::Expired(0) | Twist::NotYetValid(0))) => {
+        "Java" if any(|twist| matches!(twist, Twist::WrongName | Twist::WildcardTooHigh)) => {
+            Some("RFC 6125 6: its path validator is not told a name")
+        }
+        "Java" if any(|twist| matches!(twist, Twist::LeafForClients | Twist::CaForClients)) => {
+            Some("RFC 5280 4.2.1.12: its path validator is not told a purpose")
+        }
+        "Java" if any(|twist| matches!(twist, Twist::Excludes(true))) => {
+            Some("RFC 5280 6.1.1 (d): the anchor is a name and a key there, and constraints are given beside")
+        }
+        "Java" | "rustls-webpki" if any(|twist| matches!(twist, Twist::Expired(0) | Twist::NotYetValid(0))) => {
             Some("RFC 5280 6.1.1 (d): the anchor is a name and a key there, without times")
         }
-        "rustls-webpki" if any(|twist| matches!(twist, Twist::UnknownCritical(0))) => {
+        "Java" | "rustls-webpki" if any(|twist| matches!(twist, Twist::UnknownCritical(0))) => {
             Some("RFC 5280 6.1.1 (d): ... and without extensions but name constraints")
         }
-        "rustls-webpki" if any(|twist| matches!(twist, Twist::NoPathLeft)) => {
+        "Java" | "rustls-webpki" if any(|twist| matches!(twist, Twist::NoPathLeft)) => {
             Some("RFC 5280 6.1.1 (d): ... so its path length is not read")
         }
         "rustls-webpki" if any(|twist| matches!(twist, Twist::NoKeyCertSign)) => {
             Some("RFC 5280 6.1.4 (n): it does not look at key usage")
         }
-        "rustls-webpki" if any(|twist| matches!(twist, Twist::NoAuthorityKey)) => {
+        "Java" | "GnuTLS" | "rustls-webpki" if any(|twist| matches!(twist, Twist::NoAuthorityKey)) => {
             Some("RFC 5280 4.2.1.1: it does not look at the authority key identifier")
         }
         _ => None,
@@ -255,13 +309,13 @@ fn excuse(judge: &str, twists: &BTreeSet<Twist>) -> Option<&'static str> {
 
 #[test]
 fn i6_other_peoples_verifiers_agree_on_chains_at_random() {
-    let count = std::env::var("PCA_CHAINS").ok().map_or(300, |count| count.parse().unwrap());
+    let count = std::env::var("PCA_CHAINS").ok().map_or(200, |count| count.parse().unwrap());
     let config = Config::default();
     let rng = TestRng::deterministic_rng(config.rng_algorithm);
     let mut runner = TestRunner::new_with_rng(config, rng);
     let plans: Vec<Plan> = (0..count).map(|_| plans().new_tree(&mut runner).unwrap().current()).collect();
     let chains: Vec<Vec<Vec<u8>>> = plans.iter().enumerate().map(|(number, plan)| build(number, plan)).collect();
-    let openssl = openssl(&chains);
+    let batches = [("OpenSSL", openssl(&chains)), ("Java", java(&chains)), ("GnuTLS", gnutls(&chains))];
     let mut excused: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     let (mut good, mut wrong) = (0, Vec::new());
     for (number, (plan, chain)) in plans.iter().zip(&chains).enumerate() {
@@ -271,7 +325,10 @@ fn i6_other_peoples_verifiers_agree_on_chains_at_random() {
             wrong.push(format!("{plan:?} is {}", if ours { "valid" } else { "not valid" }));
         }
         let mut judges = vec![("rustls-webpki", rustls(chain))];
-        judges.extend(openssl.as_ref().map(|accepted| ("OpenSSL", accepted.contains(&number))));
+        for (judge, accepted) in &batches {
+            let asked = *judge != "GnuTLS" || number < FOR_GNUTLS;
+            judges.extend(accepted.as_ref().filter(|_| asked).map(|accepted| (*judge, accepted.contains(&number))));
+        }
         for (judge, theirs) in judges {
             match (theirs == ours, theirs, excuse(judge, &plan.twists)) {
                 (true, ..) => {}
