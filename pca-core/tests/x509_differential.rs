@@ -43,6 +43,8 @@ enum Twist {
     UnknownCritical(usize),
     ConstrainedAddress,
     NoAuthorityKey,
+    /// In the list of its issuer.
+    Revoked(usize),
 }
 
 impl Twist {
@@ -83,7 +85,8 @@ fn plans() -> impl Strategy<Value = Plan> {
             Just(Twist::LeafForClients),
             Just(Twist::CaForClients),
             Just(Twist::CaForServers),
-            below.prop_map(Twist::SignedByAnother),
+            below.clone().prop_map(Twist::SignedByAnother),
+            below.prop_map(Twist::Revoked),
             Just(Twist::NoCa),
             Just(Twist::NoKeyCertSign),
             anywhere.prop_map(Twist::UnknownCritical),
@@ -94,8 +97,41 @@ fn plans() -> impl Strategy<Value = Plan> {
     })
 }
 
-/// A chain in DER, the anchor first.
-fn build(number: usize, plan: &Plan) -> Vec<Vec<u8>> {
+/// A chain in DER, the anchor first, and the list of each that issues.
+struct Chain {
+    certificates: Vec<Vec<u8>>,
+    lists: Vec<Vec<u8>>,
+}
+
+impl Chain {
+    fn parts(&self) -> (&[u8], &[Vec<u8>], &[u8]) {
+        let [anchor, between @ .., target] = &self.certificates[..] else { unreachable!("there are at least three") };
+        (anchor, between, target)
+    }
+
+    fn lists_pem(&self) -> String {
+        self.lists.iter().map(|der| pem("X509 CRL", der)).collect()
+    }
+}
+
+/// A list of an issuer, with one entry or none.
+fn list(issuer: &[u8], key: &PrivateKey, revoked: Option<u8>) -> Vec<u8> {
+    let time = |text: &str| tlv(0x17, text.as_bytes());
+    let entry = revoked.map(|serial| seq(&[&seq(&[&tlv(2, &[serial]), &time("250201000000Z")])]));
+    let number = extension("2.5.29.20", false, &tlv(2, &[1]));
+    let tbs = seq(&[
+        &tlv(2, &[1]),
+        &seq(&[&oid("1.2.840.10045.4.3.2")]),
+        issuer,
+        &time("250101000000Z"),
+        &time("491231235959Z"),
+        &entry.unwrap_or_default(),
+        &tlv(0xa0, &seq(&[&forge::aki(&key.public_key().key_identifier()), &number])),
+    ]);
+    x509_support::sign(&tbs, key)
+}
+
+fn build(number: usize, plan: &Plan) -> Chain {
     let has = |twist: Twist| plan.twists.contains(&twist);
     let last = plan.intermediates + 1;
     let subject = |place: usize| name(&format!("Chain {number} level {place}")).der().to_vec();
@@ -176,54 +212,70 @@ fn build(number: usize, plan: &Plan) -> Vec<Vec<u8>> {
         };
         forged.sign(&level(signer))
     };
-    (0..=last).map(certificate).collect()
+    let list = |place: usize| {
+        let below = place + 1;
+        list(&subject(place), &level(place), has(Twist::Revoked(below)).then(|| u8::try_from(below + 1).unwrap()))
+    };
+    Chain { certificates: (0..=last).map(certificate).collect(), lists: (0..last).map(list).collect() }
 }
 
-fn ours(chain: &[Vec<u8>]) -> bool {
+fn ours(chain: &Chain) -> bool {
     let mut options = ChainOptions::at(NOW);
     options.names = vec![HOST.into()];
     options.purpose = Purpose::Server;
-    let slices: Vec<&[u8]> = chain.iter().map(Vec::as_slice).collect();
-    let [anchor, between @ .., target] = &slices[..] else { unreachable!("there are at least three") };
-    let material = ChainMaterial { target, anchors: &[anchor], intermediates: between, ..ChainMaterial::default() };
+    options.require_crl = true;
+    let (anchor, between, target) = chain.parts();
+    let between: Vec<&[u8]> = between.iter().map(Vec::as_slice).collect();
+    let crls: Vec<&[u8]> = chain.lists.iter().map(Vec::as_slice).collect();
+    let material = ChainMaterial { target, anchors: &[anchor], intermediates: &between, crls: &crls };
     check_chain(&material, &options).is_ok()
 }
 
-fn rustls(chain: &[Vec<u8>]) -> bool {
+fn rustls(chain: &Chain) -> bool {
     use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
-    let all: Vec<CertificateDer<'_>> = chain.iter().map(|der| CertificateDer::from(der.as_slice())).collect();
-    let [anchor, between @ .., target] = &all[..] else { unreachable!("there are at least three") };
-    let Ok(anchor) = webpki::anchor_from_trusted_cert(anchor) else { return false };
-    let Ok(target) = webpki::EndEntityCert::try_from(target) else { return false };
+    let (anchor, between, target) = chain.parts();
+    let (anchor, target) = (CertificateDer::from(anchor), CertificateDer::from(target));
+    let between: Vec<CertificateDer<'_>> = between.iter().map(|der| CertificateDer::from(der.as_slice())).collect();
+    let Ok(anchor) = webpki::anchor_from_trusted_cert(&anchor) else { return false };
+    let Ok(target) = webpki::EndEntityCert::try_from(&target) else { return false };
     let now = UnixTime::since_unix_epoch(std::time::Duration::from_secs(u64::try_from(NOW.secs()).unwrap()));
     let usage = webpki::KeyUsage::server_auth();
+    let lists: Vec<webpki::CertRevocationList<'_>> =
+        chain.lists.iter().map(|crl| webpki::OwnedCertRevocationList::from_der(crl).unwrap().into()).collect();
+    let lists: Vec<&webpki::CertRevocationList<'_>> = lists.iter().collect();
+    let status = webpki::RevocationOptionsBuilder::new(&lists).unwrap();
+    let status = status.with_expiration_policy(webpki::ExpirationPolicy::Enforce).build();
     let anchors = [anchor];
-    target.verify_for_usage(webpki::ALL_VERIFICATION_ALGS, &anchors, between, now, usage, None, None).is_ok()
+    target.verify_for_usage(webpki::ALL_VERIFICATION_ALGS, &anchors, &between, now, usage, Some(status), None).is_ok()
         && target.verify_is_valid_for_subject_name(&ServerName::try_from(HOST).unwrap()).is_ok()
 }
 
 /// The numbers of those that are accepted; nothing where the judge is not there.
-fn openssl(chains: &[Vec<Vec<u8>>]) -> Option<BTreeSet<usize>> {
+fn openssl(chains: &[Chain]) -> Option<BTreeSet<usize>> {
     if !judges::installed("openssl", "version") {
         return None;
     }
     let directory = tempfile::tempdir().unwrap();
-    let (mut roots, mut between) = (String::new(), String::new());
+    let (mut roots, mut between, mut lists) = (String::new(), String::new(), String::new());
     let mut leaves = Vec::new();
     for (number, chain) in chains.iter().enumerate() {
-        let [anchor, middle @ .., target] = &chain[..] else { unreachable!("there are at least three") };
+        let (anchor, middle, target) = chain.parts();
+        lists.push_str(&chain.lists_pem());
         roots.push_str(&pem("CERTIFICATE", anchor));
         middle.iter().for_each(|der| between.push_str(&pem("CERTIFICATE", der)));
         leaves.push(judges::write(directory.path(), &format!("{number}.pem"), &pem("CERTIFICATE", target)));
     }
     let (_, told) = judges::run(
         Command::new("openssl")
-            .args(["verify", "-x509_strict", "-purpose", "sslserver", "-verify_hostname", HOST, "-attime"])
+            .args(["verify", "-x509_strict", "-crl_check_all", "-purpose", "sslserver"])
+            .args(["-verify_hostname", HOST, "-attime"])
             .arg(NOW.secs().to_string())
             .arg("-CAfile")
             .arg(judges::write(directory.path(), "roots", &roots))
             .arg("-untrusted")
             .arg(judges::write(directory.path(), "between", &between))
+            .arg("-CRLfile")
+            .arg(judges::write(directory.path(), "lists", &lists))
             .args(&leaves),
     );
     let accepted = told.lines().filter_map(|line| line.strip_suffix(".pem: OK"));
@@ -231,15 +283,15 @@ fn openssl(chains: &[Vec<Vec<u8>>]) -> Option<BTreeSet<usize>> {
 }
 
 /// The numbers of those that are accepted by Java's path validator; nothing where it is not there.
-fn java(chains: &[Vec<Vec<u8>>]) -> Option<BTreeSet<usize>> {
+fn java(chains: &[Chain]) -> Option<BTreeSet<usize>> {
     if !judges::installed("java", "-version") {
         return None;
     }
     let directory = tempfile::tempdir().unwrap();
     let judge = judges::write(directory.path(), "Chains.java", include_str!("judges/Chains.java"));
     let files = chains.iter().enumerate().map(|(number, chain)| {
-        let text: String = chain.iter().rev().map(|der| pem("CERTIFICATE", der)).collect();
-        judges::write(directory.path(), &number.to_string(), &text)
+        let text: String = chain.certificates.iter().rev().map(|der| pem("CERTIFICATE", der)).collect();
+        judges::write(directory.path(), &number.to_string(), &(text + &chain.lists_pem()))
     });
     let files: Vec<_> = files.collect();
     let (ran, told) = judges::run(Command::new("java").arg(judge).arg(format!("{}000", NOW.secs())).args(&files));
@@ -254,19 +306,21 @@ const FOR_GNUTLS: usize = 100;
 
 /// The numbers of those that are accepted; nothing where the judge is not there. It takes the time of the machine, which is
 /// between the dates of the chains for long.
-fn gnutls(chains: &[Vec<Vec<u8>>]) -> Option<BTreeSet<usize>> {
+fn gnutls(chains: &[Chain]) -> Option<BTreeSet<usize>> {
     if !judges::installed("certtool", "--version") {
         return None;
     }
     let directory = tempfile::tempdir().unwrap();
-    let accepts = |chain: &[Vec<u8>]| {
-        let [anchor, below @ ..] = chain else { unreachable!("there are at least three") };
-        let text: String = below.iter().rev().map(|der| pem("CERTIFICATE", der)).collect();
+    let accepts = |chain: &Chain| {
+        let (anchor, ..) = chain.parts();
+        let text: String = chain.certificates.iter().skip(1).rev().map(|der| pem("CERTIFICATE", der)).collect();
         let (accepted, _) = judges::run(
             Command::new("certtool")
                 .args(["--verify", "--verify-profile", "low", "--verify-hostname", HOST])
                 .args(["--verify-purpose", "1.3.6.1.5.5.7.3.1", "--load-ca-certificate"])
                 .arg(judges::write(directory.path(), "root", &pem("CERTIFICATE", anchor)))
+                .arg("--load-crl")
+                .arg(judges::write(directory.path(), "lists", &chain.lists_pem()))
                 .arg("--infile")
                 .arg(judges::write(directory.path(), "chain", &text)),
         );
@@ -314,7 +368,7 @@ fn i6_other_peoples_verifiers_agree_on_chains_at_random() {
     let rng = TestRng::deterministic_rng(config.rng_algorithm);
     let mut runner = TestRunner::new_with_rng(config, rng);
     let plans: Vec<Plan> = (0..count).map(|_| plans().new_tree(&mut runner).unwrap().current()).collect();
-    let chains: Vec<Vec<Vec<u8>>> = plans.iter().enumerate().map(|(number, plan)| build(number, plan)).collect();
+    let chains: Vec<Chain> = plans.iter().enumerate().map(|(number, plan)| build(number, plan)).collect();
     let batches = [("OpenSSL", openssl(&chains)), ("Java", java(&chains)), ("GnuTLS", gnutls(&chains))];
     let mut excused: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     let (mut good, mut wrong) = (0, Vec::new());

@@ -1,6 +1,8 @@
-// Validates certification paths with Java's PKIX validator at a time, without revocation.
-// Arguments: milliseconds since the epoch, then files, each PEM with leaf, intermediates, root. Prints "OK file" or "NO file: reason".
+// Validates certification paths with Java's PKIX validator at a time, CRLs required.
+// Arguments: milliseconds since the epoch, then files, each PEM with leaf, intermediates, root, then CRLs.
+// Prints "OK file" or "NO file: reason".
 import java.io.*;
+import java.nio.file.*;
 import java.security.GeneralSecurityException;
 import java.security.cert.*;
 import java.util.*;
@@ -9,12 +11,18 @@ public class Chains {
     public static void main(String[] arguments) throws Exception {
         CertificateFactory factory = CertificateFactory.getInstance("X.509");
         for (String file : Arrays.copyOfRange(arguments, 1, arguments.length)) {
-            try (InputStream in = new FileInputStream(file)) {
+            try {
                 List<X509Certificate> certificates = new ArrayList<>();
-                for (Certificate certificate : factory.generateCertificates(in)) certificates.add((X509Certificate) certificate);
+                List<CRL> crls = new ArrayList<>();
+                for (String block : Files.readString(Path.of(file)).split("(?<=-----END [A-Z0-9 ]{1,40}-----\n)")) {
+                    InputStream in = new ByteArrayInputStream(block.getBytes("UTF-8"));
+                    if (block.contains("BEGIN CERTIFICATE")) certificates.add((X509Certificate) factory.generateCertificate(in));
+                    if (block.contains("BEGIN X509 CRL")) crls.add(factory.generateCRL(in));
+                }
                 X509Certificate root = certificates.remove(certificates.size() - 1);
                 PKIXParameters parameters = new PKIXParameters(Set.of(new TrustAnchor(root, null)));
-                parameters.setRevocationEnabled(false);
+                parameters.addCertStore(CertStore.getInstance("Collection", new CollectionCertStoreParameters(crls)));
+                parameters.setRevocationEnabled(true);
                 parameters.setDate(new Date(Long.parseLong(arguments[0])));
                 CertPathValidator.getInstance("PKIX").validate(factory.generateCertPath(certificates), parameters);
                 System.out.println("OK " + file);
