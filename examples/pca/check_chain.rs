@@ -13,10 +13,13 @@ use crate::args::{CheckChainArgs, Global};
 use crate::exit::{Answer, Failure, Outcome, REFUSED};
 use crate::{file, output};
 
+/// How a file is taken apart.
+type Decode = fn(&[u8]) -> Result<Vec<Vec<u8>>, Reason>;
+
 /// `pca check-chain`
 pub fn check_chain(global: &Global, args: CheckChainArgs) -> Outcome {
     let mut reasons = Vec::new();
-    let mut read = |paths: &[PathBuf], most: usize, decode: fn(&[u8]) -> Result<Vec<Vec<u8>>, Reason>| {
+    let mut read = |paths: &[PathBuf], most: usize, decode: Decode| {
         let mut all = Vec::new();
         for path in paths {
             let octets = file::limited(path, most)?;

@@ -1,5 +1,9 @@
 //! Certificates, requests and revocation lists, as they are uploaded.
 
+use pca_core::log::Timestamp;
+use pca_core::x509::path::{
+    ChainMaterial, ChainOptions, ChainProfile, Purpose, certificates_in, check_chain, crls_in,
+};
 use pca_core::x509::{ParsedCertificate, ParsedCrl, VerifiedCsr, to_pem};
 
 /// A certificate, in PEM or DER.
@@ -40,4 +44,30 @@ pub(crate) fn crl(data: &[u8]) {
     let pem = to_pem("X509 CRL", list.der());
     assert_eq!(ParsedCrl::from_pem_or_der(pem.as_bytes()).expect("from PEM, too").der(), list.der());
     assert!(list.entries().len() <= data.len());
+}
+
+/// A file of certificates and lists: the first certificate is the target, the last one is trusted, all are at hand.
+pub(crate) fn chain(data: &[u8]) {
+    let certificates = certificates_in(data).unwrap_or_default();
+    let lists = crls_in(data).unwrap_or_default();
+    let all: Vec<&[u8]> = certificates.iter().map(Vec::as_slice).collect();
+    let crls: Vec<&[u8]> = lists.iter().map(Vec::as_slice).collect();
+    let (Some(target), Some(anchor)) = (all.first(), all.last()) else { return };
+    let mut options = ChainOptions::at(Timestamp::from_secs(1_800_000_000));
+    options.names = vec!["oa.example.com".into()];
+    options.purpose = Purpose::Server;
+    for profile in [ChainProfile::Rfc5280, ChainProfile::WebPki] {
+        options.profile = profile;
+        let material = ChainMaterial { target, anchors: &[anchor], intermediates: &all, crls: &crls };
+        match check_chain(&material, &options) {
+            Ok(chain) => {
+                assert_eq!(chain.path.first().map(|first| first.der.as_slice()), Some(*target));
+                assert_eq!(chain.path.last().map(|last| last.der.as_slice()), Some(*anchor));
+            }
+            Err(reasons) => {
+                assert!(!reasons.is_empty());
+                assert!(reasons.iter().all(|reason| !reason.clause().is_empty() && !reason.message().is_empty()));
+            }
+        }
+    }
 }

@@ -1,7 +1,7 @@
-//! Chains that are drawn at random, good and bad, judged by the chain checker, by rustls-webpki and by OpenSSL (strictly, all
-//! of them in one process). Where they disagree, a clause says why.
+//! Chains that are drawn at random, good and bad, judged by the chain checker, by rustls-webpki, by OpenSSL (strictly) and Java,
+//! both in one process for all, and the first 100 of them by GnuTLS. Where they disagree, a clause says why.
 //!
-//! `PCA_CHAINS` says how many; 300 without it.
+//! `PCA_CHAINS` says how many; 200 without it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::print_stdout)]
 
 mod judges;
@@ -43,6 +43,8 @@ enum Twist {
     UnknownCritical(usize),
     ConstrainedAddress,
     NoAuthorityKey,
+    /// In the list of its issuer.
+    Revoked(usize),
 }
 
 impl Twist {
@@ -83,7 +85,8 @@ fn plans() -> impl Strategy<Value = Plan> {
             Just(Twist::LeafForClients),
             Just(Twist::CaForClients),
             Just(Twist::CaForServers),
-            below.prop_map(Twist::SignedByAnother),
+            below.clone().prop_map(Twist::SignedByAnother),
+            below.prop_map(Twist::Revoked),
             Just(Twist::NoCa),
             Just(Twist::NoKeyCertSign),
             anywhere.prop_map(Twist::UnknownCritical),
@@ -94,8 +97,41 @@ fn plans() -> impl Strategy<Value = Plan> {
     })
 }
 
-/// A chain in DER, the anchor first.
-fn build(number: usize, plan: &Plan) -> Vec<Vec<u8>> {
+/// A chain in DER, the anchor first, and the list of each that issues.
+struct Chain {
+    certificates: Vec<Vec<u8>>,
+    lists: Vec<Vec<u8>>,
+}
+
+impl Chain {
+    fn parts(&self) -> (&[u8], &[Vec<u8>], &[u8]) {
+        let [anchor, between @ .., target] = &self.certificates[..] else { unreachable!("there are at least three") };
+        (anchor, between, target)
+    }
+
+    fn lists_pem(&self) -> String {
+        self.lists.iter().map(|der| pem("X509 CRL", der)).collect()
+    }
+}
+
+/// A list of an issuer, with one entry or none.
+fn list(issuer: &[u8], key: &PrivateKey, revoked: Option<u8>) -> Vec<u8> {
+    let time = |text: &str| tlv(0x17, text.as_bytes());
+    let entry = revoked.map(|serial| seq(&[&seq(&[&tlv(2, &[serial]), &time("250201000000Z")])]));
+    let number = extension("2.5.29.20", false, &tlv(2, &[1]));
+    let tbs = seq(&[
+        &tlv(2, &[1]),
+        &seq(&[&oid("1.2.840.10045.4.3.2")]),
+        issuer,
+        &time("250101000000Z"),
+        &time("491231235959Z"),
+        &entry.unwrap_or_default(),
+        &tlv(0xa0, &seq(&[&forge::aki(&key.public_key().key_identifier()), &number])),
+    ]);
+    x509_support::sign(&tbs, key)
+}
+
+fn build(number: usize, plan: &Plan) -> Chain {
     let has = |twist: Twist| plan.twists.contains(&twist);
     let last = plan.intermediates + 1;
     let subject = |place: usize| name(&format!("Chain {number} level {place}")).der().to_vec();
@@ -160,8 +196,8 @@ fn build(number: usize, plan: &Plan) -> Vec<Vec<u8>> {
         if has(Twist::UnknownCritical(place)) {
             extensions.push(extension("1.3.6.1.4.1.55738.666.1", true, &[5, 0]));
         }
-        let from = if has(Twist::NotYetValid(place)) { "260101000000Z" } else { "250101000000Z" };
-        let until = if has(Twist::Expired(place)) { "250301000000Z" } else { "300101000000Z" };
+        let from = if has(Twist::NotYetValid(place)) { "480101000000Z" } else { "250101000000Z" };
+        let until = if has(Twist::Expired(place)) { "250301000000Z" } else { "491231235959Z" };
         let issuer = place.saturating_sub(1);
         let signer = if has(Twist::SignedByAnother(place)) { 7 } else { issuer };
         let forged = Forged {
@@ -176,77 +212,149 @@ fn build(number: usize, plan: &Plan) -> Vec<Vec<u8>> {
         };
         forged.sign(&level(signer))
     };
-    (0..=last).map(certificate).collect()
+    let list = |place: usize| {
+        let below = place + 1;
+        list(&subject(place), &level(place), has(Twist::Revoked(below)).then(|| u8::try_from(below + 1).unwrap()))
+    };
+    Chain { certificates: (0..=last).map(certificate).collect(), lists: (0..last).map(list).collect() }
 }
 
-fn ours(chain: &[Vec<u8>]) -> bool {
+fn ours(chain: &Chain) -> bool {
     let mut options = ChainOptions::at(NOW);
     options.names = vec![HOST.into()];
     options.purpose = Purpose::Server;
-    let slices: Vec<&[u8]> = chain.iter().map(Vec::as_slice).collect();
-    let [anchor, between @ .., target] = &slices[..] else { unreachable!("there are at least three") };
-    let material = ChainMaterial { target, anchors: &[anchor], intermediates: between, ..ChainMaterial::default() };
+    options.require_crl = true;
+    let (anchor, between, target) = chain.parts();
+    let between: Vec<&[u8]> = between.iter().map(Vec::as_slice).collect();
+    let crls: Vec<&[u8]> = chain.lists.iter().map(Vec::as_slice).collect();
+    let material = ChainMaterial { target, anchors: &[anchor], intermediates: &between, crls: &crls };
     check_chain(&material, &options).is_ok()
 }
 
-fn rustls(chain: &[Vec<u8>]) -> bool {
+fn rustls(chain: &Chain) -> bool {
     use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
-    let all: Vec<CertificateDer<'_>> = chain.iter().map(|der| CertificateDer::from(der.as_slice())).collect();
-    let [anchor, between @ .., target] = &all[..] else { unreachable!("there are at least three") };
-    let Ok(anchor) = webpki::anchor_from_trusted_cert(anchor) else { return false };
-    let Ok(target) = webpki::EndEntityCert::try_from(target) else { return false };
+    let (anchor, between, target) = chain.parts();
+    let (anchor, target) = (CertificateDer::from(anchor), CertificateDer::from(target));
+    let between: Vec<CertificateDer<'_>> = between.iter().map(|der| CertificateDer::from(der.as_slice())).collect();
+    let Ok(anchor) = webpki::anchor_from_trusted_cert(&anchor) else { return false };
+    let Ok(target) = webpki::EndEntityCert::try_from(&target) else { return false };
     let now = UnixTime::since_unix_epoch(std::time::Duration::from_secs(u64::try_from(NOW.secs()).unwrap()));
     let usage = webpki::KeyUsage::server_auth();
+    let lists: Vec<webpki::CertRevocationList<'_>> =
+        chain.lists.iter().map(|crl| webpki::OwnedCertRevocationList::from_der(crl).unwrap().into()).collect();
+    let lists: Vec<&webpki::CertRevocationList<'_>> = lists.iter().collect();
+    let status = webpki::RevocationOptionsBuilder::new(&lists).unwrap();
+    let status = status.with_expiration_policy(webpki::ExpirationPolicy::Enforce).build();
     let anchors = [anchor];
-    target.verify_for_usage(webpki::ALL_VERIFICATION_ALGS, &anchors, between, now, usage, None, None).is_ok()
+    target.verify_for_usage(webpki::ALL_VERIFICATION_ALGS, &anchors, &between, now, usage, Some(status), None).is_ok()
         && target.verify_is_valid_for_subject_name(&ServerName::try_from(HOST).unwrap()).is_ok()
 }
 
 /// The numbers of those that are accepted; nothing where the judge is not there.
-fn openssl(chains: &[Vec<Vec<u8>>]) -> Option<BTreeSet<usize>> {
+fn openssl(chains: &[Chain]) -> Option<BTreeSet<usize>> {
     if !judges::installed("openssl", "version") {
         return None;
     }
     let directory = tempfile::tempdir().unwrap();
-    let (mut roots, mut between) = (String::new(), String::new());
+    let (mut roots, mut between, mut lists) = (String::new(), String::new(), String::new());
     let mut leaves = Vec::new();
     for (number, chain) in chains.iter().enumerate() {
-        let [anchor, middle @ .., target] = &chain[..] else { unreachable!("there are at least three") };
+        let (anchor, middle, target) = chain.parts();
+        lists.push_str(&chain.lists_pem());
         roots.push_str(&pem("CERTIFICATE", anchor));
         middle.iter().for_each(|der| between.push_str(&pem("CERTIFICATE", der)));
         leaves.push(judges::write(directory.path(), &format!("{number}.pem"), &pem("CERTIFICATE", target)));
     }
     let (_, told) = judges::run(
         Command::new("openssl")
-            .args(["verify", "-x509_strict", "-purpose", "sslserver", "-verify_hostname", HOST, "-attime"])
+            .args(["verify", "-x509_strict", "-crl_check_all", "-purpose", "sslserver"])
+            .args(["-verify_hostname", HOST, "-attime"])
             .arg(NOW.secs().to_string())
             .arg("-CAfile")
             .arg(judges::write(directory.path(), "roots", &roots))
             .arg("-untrusted")
             .arg(judges::write(directory.path(), "between", &between))
+            .arg("-CRLfile")
+            .arg(judges::write(directory.path(), "lists", &lists))
             .args(&leaves),
     );
     let accepted = told.lines().filter_map(|line| line.strip_suffix(".pem: OK"));
     Some(accepted.map(|path| path.rsplit('/').next().unwrap().parse().unwrap()).collect())
 }
 
+/// The numbers of those that are accepted by Java's path validator; nothing where it is not there.
+fn java(chains: &[Chain]) -> Option<BTreeSet<usize>> {
+    if !judges::installed("java", "-version") {
+        return None;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let judge = judges::write(directory.path(), "Chains.java", include_str!("judges/Chains.java"));
+    let files = chains.iter().enumerate().map(|(number, chain)| {
+        let text: String = chain.certificates.iter().rev().map(|der| pem("CERTIFICATE", der)).collect();
+        judges::write(directory.path(), &number.to_string(), &(text + &chain.lists_pem()))
+    });
+    let files: Vec<_> = files.collect();
+    let (ran, told) = judges::run(Command::new("java").arg(judge).arg(format!("{}000", NOW.secs())).args(&files));
+    assert!(ran, "{told}");
+    assert_eq!(told.lines().filter(|line| line.starts_with("OK ") || line.starts_with("NO ")).count(), chains.len());
+    let accepted = told.lines().filter_map(|line| line.strip_prefix("OK "));
+    Some(accepted.map(|path| path.rsplit('/').next().unwrap().parse().unwrap()).collect())
+}
+
+/// How many chains GnuTLS judges: each takes a process.
+const FOR_GNUTLS: usize = 100;
+
+/// The numbers of those that are accepted; nothing where the judge is not there. It takes the time of the machine, which is
+/// between the dates of the chains for long.
+fn gnutls(chains: &[Chain]) -> Option<BTreeSet<usize>> {
+    if !judges::installed("certtool", "--version") {
+        return None;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let accepts = |chain: &Chain| {
+        let (anchor, ..) = chain.parts();
+        let text: String = chain.certificates.iter().skip(1).rev().map(|der| pem("CERTIFICATE", der)).collect();
+        let (accepted, _) = judges::run(
+            Command::new("certtool")
+                .args(["--verify", "--verify-profile", "low", "--verify-hostname", HOST])
+                .args(["--verify-purpose", "1.3.6.1.5.5.7.3.1", "--load-ca-certificate"])
+                .arg(judges::write(directory.path(), "root", &pem("CERTIFICATE", anchor)))
+                .arg("--load-crl")
+                .arg(judges::write(directory.path(), "lists", &chain.lists_pem()))
+                .arg("--infile")
+                .arg(judges::write(directory.path(), "chain", &text)),
+        );
+        accepted
+    };
+    Some((0..chains.len().min(FOR_GNUTLS)).filter(|number| accepts(&chains[*number])).collect())
+}
+
 /// Why a judge may accept what the checker refuses. Nobody may refuse what it accepts.
 fn excuse(judge: &str, twists: &BTreeSet<Twist>) -> Option<&'static str> {
     let any = |twist: fn(&Twist) -> bool| twists.iter().any(twist);
     match judge {
-        "rustls-webpki" if any(|twist| matches!(twist, Twist::Expired(0) | Twist::NotYetValid(0))) => {
+        "Java" if any(|twist| matches!(twist, Twist::WrongName | Twist::WildcardTooHigh)) => {
+            Some("RFC 6125 6: its path validator is not told a name")
+        }
+        "Java" if any(|twist| matches!(twist, Twist::LeafForClients | Twist::CaForClients)) => {
+            Some("RFC 5280 4.2.1.12: its path validator is not told a purpose")
+        }
+        "Java" if any(|twist| matches!(twist, Twist::Excludes(true))) => {
+            Some("RFC 5280 6.1.1 (d): the anchor is a name and a key there, and constraints are given beside")
+        }
+        "Java" | "rustls-webpki" if any(|twist| matches!(twist, Twist::Expired(0) | Twist::NotYetValid(0))) => {
             Some("RFC 5280 6.1.1 (d): the anchor is a name and a key there, without times")
         }
-        "rustls-webpki" if any(|twist| matches!(twist, Twist::UnknownCritical(0))) => {
+        "Java" | "rustls-webpki" if any(|twist| matches!(twist, Twist::UnknownCritical(0))) => {
             Some("RFC 5280 6.1.1 (d): ... and without extensions but name constraints")
         }
-        "rustls-webpki" if any(|twist| matches!(twist, Twist::NoPathLeft)) => {
+        "Java" | "rustls-webpki" if any(|twist| matches!(twist, Twist::NoPathLeft)) => {
             Some("RFC 5280 6.1.1 (d): ... so its path length is not read")
         }
         "rustls-webpki" if any(|twist| matches!(twist, Twist::NoKeyCertSign)) => {
             Some("RFC 5280 6.1.4 (n): it does not look at key usage")
         }
-        "rustls-webpki" if any(|twist| matches!(twist, Twist::NoAuthorityKey)) => {
+        "Java" | "GnuTLS" | "rustls-webpki" if any(|twist| matches!(twist, Twist::NoAuthorityKey)) => {
             Some("RFC 5280 4.2.1.1: it does not look at the authority key identifier")
         }
         _ => None,
@@ -255,13 +363,13 @@ fn excuse(judge: &str, twists: &BTreeSet<Twist>) -> Option<&'static str> {
 
 #[test]
 fn i6_other_peoples_verifiers_agree_on_chains_at_random() {
-    let count = std::env::var("PCA_CHAINS").ok().map_or(300, |count| count.parse().unwrap());
+    let count = std::env::var("PCA_CHAINS").ok().map_or(200, |count| count.parse().unwrap());
     let config = Config::default();
     let rng = TestRng::deterministic_rng(config.rng_algorithm);
     let mut runner = TestRunner::new_with_rng(config, rng);
     let plans: Vec<Plan> = (0..count).map(|_| plans().new_tree(&mut runner).unwrap().current()).collect();
-    let chains: Vec<Vec<Vec<u8>>> = plans.iter().enumerate().map(|(number, plan)| build(number, plan)).collect();
-    let openssl = openssl(&chains);
+    let chains: Vec<Chain> = plans.iter().enumerate().map(|(number, plan)| build(number, plan)).collect();
+    let batches = [("OpenSSL", openssl(&chains)), ("Java", java(&chains)), ("GnuTLS", gnutls(&chains))];
     let mut excused: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     let (mut good, mut wrong) = (0, Vec::new());
     for (number, (plan, chain)) in plans.iter().zip(&chains).enumerate() {
@@ -271,7 +379,10 @@ fn i6_other_peoples_verifiers_agree_on_chains_at_random() {
             wrong.push(format!("{plan:?} is {}", if ours { "valid" } else { "not valid" }));
         }
         let mut judges = vec![("rustls-webpki", rustls(chain))];
-        judges.extend(openssl.as_ref().map(|accepted| ("OpenSSL", accepted.contains(&number))));
+        for (judge, accepted) in &batches {
+            let asked = *judge != "GnuTLS" || number < FOR_GNUTLS;
+            judges.extend(accepted.as_ref().filter(|_| asked).map(|accepted| (*judge, accepted.contains(&number))));
+        }
         for (judge, theirs) in judges {
             match (theirs == ours, theirs, excuse(judge, &plan.twists)) {
                 (true, ..) => {}

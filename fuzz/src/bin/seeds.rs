@@ -124,13 +124,16 @@ fn history() -> Done {
     let mut certificates = vec![("root", Download::of_ca(bought.root, Format::Pem))];
     certificates.push(("intermediate", Download::of_ca(intermediate.clone(), Format::Pem)));
     certificates.push(("server", Download::of_certificate(issued.id, Format::Pem)));
+    let mut chain = Vec::new();
     for (name, download) in certificates {
         let delivery = pca.download(&download, &call)?;
         let file = delivery.files.first().ok_or("a file")?;
         let certificate = ParsedCertificate::from_pem(&file.contents);
         let certificate = certificate.map_err(|error| format!("{}: {error}", file.path))?;
         seed("certificate", &format!("{name}.der"), certificate.der())?;
-        seed("certificate", &format!("{name}.pem"), to_pem("CERTIFICATE", certificate.der()).as_bytes())?;
+        let pem = to_pem("CERTIFICATE", certificate.der());
+        seed("certificate", &format!("{name}.pem"), pem.as_bytes())?;
+        chain.push(pem);
     }
     let revoke = pca_core::domain::certificate::RevokeCertificate {
         id: issued.id,
@@ -141,6 +144,10 @@ fn history() -> Done {
     let list = pca.publish_crl(&intermediate, &call)?;
     seed("crl", "list.der", &list.der)?;
     seed("crl", "list.pem", list.pem().as_bytes())?;
+    // The target first, the anchor last.
+    chain.push(list.pem());
+    chain.reverse();
+    seed("chain", "chain.pem", chain.concat().as_bytes())?;
 
     let directory = tempfile::tempdir()?;
     let store = FileEventStore::create(directory.path(), Options::default().preallocation(64).segment_size(4096))?;
