@@ -148,6 +148,26 @@ fn k1_an_authority_gives_a_java_trust_store_without_key() {
     }
 }
 
+/// A trust store in PKCS#12 is read by GnuTLS and NSS, too; OpenSSL and Java are asked elsewhere.
+#[test]
+fn k1_a_trust_store_without_key_is_read_by_gnutls_and_nss() {
+    let chain = Chain::new(Algorithm::EcdsaP256, "x");
+    let directory = tempfile::tempdir().unwrap();
+    write(&make(&chain.intermediate_bundle(), Format::Pkcs12, &passphrase_only()), directory.path());
+    if let Some(certtool) = tool("certtool") {
+        let open = ["--p12-info", "--inder", "--infile", "ca_oa.p12", "--password", PASSPHRASE];
+        let read = run(directory.path(), certtool, &open);
+        assert_eq!(read.matches("BEGIN CERTIFICATE").count(), 2, "{read}");
+        assert!(!read.contains("PRIVATE KEY"), "{read}");
+    }
+    if let Some(pk12util) = tool("pk12util") {
+        let read = run(directory.path(), pk12util, &["-l", "ca_oa.p12", "-W", PASSPHRASE]);
+        for name in ["CN=Test OA", "CN=Test Root"] {
+            assert!(read.contains(name), "{read}");
+        }
+    }
+}
+
 /// The stores inside the packages for Tomcat and IIS: an identity, and a trust store whose anchor is the root alone.
 #[test]
 fn a1_the_stores_of_packages_are_opened() {

@@ -365,6 +365,10 @@ fn pem_with_text_around_is_read() {
     let file = format!("Acme Root\r\n{}trailing words\n", pem("CERTIFICATE", &certificate)).replace('\n', "\r\n");
     let upload = check_upload(file.as_bytes(), pem("PRIVATE KEY", key.pkcs8_der()).as_bytes(), None).unwrap();
     assert_eq!(upload.certificate().der(), certificate);
+    // As an editor on Windows leaves it.
+    let marked = |label, der: &[u8]| format!("\u{feff}{}", pem(label, der).replace('\n', "\r\n"));
+    let (file, key) = (marked("CERTIFICATE", &certificate), marked("PRIVATE KEY", key.pkcs8_der()));
+    assert_eq!(check_upload(file.as_bytes(), key.as_bytes(), None).unwrap().certificate().der(), certificate);
     assert_eq!(
         upload.certificate().validity().unwrap().not_after(),
         Validity::new(NOW, upload.certificate().not_after()).unwrap().not_after()

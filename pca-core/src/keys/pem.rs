@@ -17,6 +17,8 @@ pub(super) struct Block {
 
 /// The complete blocks of a text; what stands outside of blocks is comment.
 pub(super) fn read(text: &str) -> Result<Vec<Block>, ImportError> {
+    // Editors on Windows put a byte order mark before the first line.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     read_through(text, &mut Zeroizing::new(String::with_capacity(text.len())))
 }
 

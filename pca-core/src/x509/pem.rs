@@ -65,6 +65,8 @@ pub(crate) fn first(text: &[u8], labels: &[&'static str]) -> Result<Vec<u8>, Pem
     if text.len() > MAX_PEM {
         return Err(PemError::TooLarge { octets: text.len() });
     }
+    // Editors on Windows put a byte order mark before the first line.
+    let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
     let mut found = Vec::new();
     for block in Pem::iter_from_buffer(text) {
         let block = block.map_err(|error| PemError::Malformed { detail: error.to_string() })?;
