@@ -37,6 +37,9 @@ impl KeyLedger {
                 Event::CertificateIssued(issued) => {
                     self.public.extend(issued.key.clone().map(|key| (key, issued.spki)));
                 }
+                Event::ResponderCertified(certified) => {
+                    drop(self.public.insert(certified.key.clone(), certified.spki));
+                }
                 _ => {}
             }
             // Where a key stands does not depend on the moment.

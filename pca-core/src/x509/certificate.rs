@@ -214,11 +214,11 @@ pub fn assemble(tbs: &[u8], algorithm: SignatureAlgorithm, signature: &[u8]) -> 
 }
 
 /// Version 3 and the serial number.
-fn write_version_and_serial(writer: &mut Writer, serial: SerialNumber) {
+pub(super) fn write_version_and_serial(writer: &mut Writer, serial: SerialNumber) {
     writer.raw(&[tag::context_constructed(0), 3, tag::INTEGER, 1, 2]);
     writer.value(tag::INTEGER, serial.as_der_content());
 }
 
-fn write_extensions(writer: &mut Writer, content: impl FnOnce(&mut Writer)) {
+pub(super) fn write_extensions(writer: &mut Writer, content: impl FnOnce(&mut Writer)) {
     writer.nested(tag::context_constructed(3), |w| w.nested(tag::SEQUENCE, content));
 }

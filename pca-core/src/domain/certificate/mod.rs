@@ -30,7 +30,7 @@ pub use template::Templates;
 pub use validity::DEFAULT_DAYS;
 
 use crate::keys::KeyId;
-use crate::log::{Fold, Moment, StreamId, Timestamp};
+use crate::log::{Digest, Fold, Moment, StreamId, Timestamp};
 use crate::x509::RevocationReason;
 
 use super::CaId;
@@ -42,6 +42,7 @@ pub struct Certificate {
     issued: Option<Box<CertificateIssued>>,
     issued_at: Timestamp,
     authority: Option<Authority>,
+    responder: Option<OfResponder>,
     revoked: Option<Revocation>,
     key_delivered: u32,
     key_ending: bool,
@@ -58,6 +59,15 @@ pub struct Authority {
     pub generation: u32,
     /// Last second of validity.
     pub not_after: Timestamp,
+}
+
+/// That this is the certificate of an OCSP responder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OfResponder {
+    /// The CA that it answers for.
+    pub ca: CaId,
+    /// SHA-256 of the SubjectPublicKeyInfo of the key that it answers for.
+    pub issuer: Digest,
 }
 
 /// That a certificate was revoked or is on hold.
@@ -90,6 +100,12 @@ impl Certificate {
     #[must_use]
     pub fn authority(&self) -> Option<&Authority> {
         self.authority.as_ref()
+    }
+
+    /// The OCSP responder whose own certificate it is.
+    #[must_use]
+    pub fn responder(&self) -> Option<&OfResponder> {
+        self.responder.as_ref()
     }
 
     /// Its own revocation or hold; that its CA's generation ended is another matter.
@@ -140,6 +156,10 @@ impl Fold for Certificate {
             Event::CaEnabled(enabled) => {
                 let (ca, generation, not_after) = (enabled.ca.clone(), enabled.generation, enabled.not_after);
                 self.authority = Some(Authority { ca, generation, not_after });
+                self.issued_at = moment.time;
+            }
+            Event::ResponderCertified(certified) => {
+                self.responder = Some(OfResponder { ca: certified.ca.clone(), issuer: certified.issuer });
                 self.issued_at = moment.time;
             }
             Event::CertificateRevoked(revoked) => {

@@ -15,10 +15,10 @@ pub struct EnterpriseFounded {
 }
 payload!(EnterpriseFounded, |_event| vec![stream::enterprise()]);
 
-/// A policy came into force.
+/// A policy came into force. A number that an older schema lacks is the default one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PolicyAdopted {
     /// The policy, whole.
     pub policy: Policy,
 }
-payload!(PolicyAdopted, |_event| vec![stream::policy()]);
+payload!(PolicyAdopted, extended to 2, |_event| vec![stream::policy()]);

@@ -41,6 +41,7 @@ mod enterprise;
 mod key;
 mod order;
 mod quota;
+mod responder;
 
 pub use ca::{
     Addresses, CaConfigured, CaDisabled, CaEnabled, CaReenabled, CaRemoved, CaReset, CaRevoked, EnableMode,
@@ -56,6 +57,7 @@ pub use order::{
     Term, TermExtended,
 };
 pub use quota::{Balance, Lot, LotUnits, QuotaAssigned, QuotaForfeited, QuotaLapsed};
+pub use responder::ResponderCertified;
 
 use crate::log::{CodecError, EncodedEvent, EventData, EventView, Payload, StreamId};
 
@@ -183,4 +185,6 @@ events! {
     KeyDelivered,
     /// A certificate left the list (rule A5).
     CertificateRemoved,
+    /// An OCSP responder of the platform got its certificate (rule I1).
+    ResponderCertified,
 }

@@ -56,6 +56,8 @@ pub struct Policy {
     pub crl_validity_days: u32,
     /// How many days a root's CRL is valid (rule A3).
     pub root_crl_validity_days: u32,
+    /// How many hours an OCSP answer is valid (rule A3). Since schema 2 of `PolicyAdopted`.
+    pub ocsp_validity_hours: u32,
     /// How many days after a certificate's end its key is kept (rule K4).
     pub key_retention_days: u32,
     /// Which signatures are verified before they are handed on.
@@ -93,6 +95,7 @@ impl Default for Policy {
             max_atomic: 10_000,
             crl_validity_days: 7,
             root_crl_validity_days: 90,
+            ocsp_validity_hours: 24,
             key_retention_days: 30,
             verify_after_signing: VerifyAfterSigning::Authorities,
         }
