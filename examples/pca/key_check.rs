@@ -37,9 +37,7 @@ impl KeyLedger {
                 Event::CertificateIssued(issued) => {
                     self.public.extend(issued.key.clone().map(|key| (key, issued.spki)));
                 }
-                Event::ResponderCertified(certified) => {
-                    drop(self.public.insert(certified.key.clone(), certified.spki));
-                }
+                Event::ResponderCertified(made) => drop(self.public.insert(made.key.clone(), made.spki)),
                 _ => {}
             }
             // Where a key stands does not depend on the moment.

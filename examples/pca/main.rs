@@ -27,6 +27,7 @@ mod issue;
 mod key_check;
 mod line;
 mod list;
+mod ocsp;
 mod orders;
 mod output;
 mod person;
@@ -88,7 +89,6 @@ fn usage(error: &clap::Error) -> String {
 fn asks_json_later(command: &Command) -> bool {
     match command {
         Command::Renew(args)
-        | Command::Ocsp(args)
         | Command::RenewCa(args)
         | Command::CrossSign(args)
         | Command::Due(args)
@@ -150,6 +150,7 @@ async fn run(global: Global, command: Command) -> Outcome {
         Command::Revoke(args) => issue::revoke(global, args).await,
         Command::Unhold { certificate } => issue::unhold(global, &certificate).await,
         Command::Crl { ca, out, delta, partition } => crls::publish(global, ca, &out, delta, partition.is_some()).await,
+        Command::Ocsp(args) => ocsp::answer(global, args).await,
         Command::Preview(args) => endings::preview(global, args).await,
         Command::Reset(args) => endings::reset(global, args).await,
         Command::RevokeCa(args) => endings::revoke(global, args).await,
@@ -168,7 +169,6 @@ async fn run(global: Global, command: Command) -> Outcome {
         Command::Keys(KeysCommand::Sweep) => admin::sweep(global).await,
         Command::Completions { shell } => admin::completions(shell),
         Command::Renew(_) => admin::later("A4", "renewing a certificate"),
-        Command::Ocsp(_) => admin::later("A3", "answering OCSP requests"),
         Command::RenewCa(_) => admin::later("C11", "renewing the certificate of a CA"),
         Command::CrossSign(_) => admin::later("C11", "cross-signing a CA"),
         Command::Due(_) => admin::later("A6", "the list of what is due"),

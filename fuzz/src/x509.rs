@@ -1,6 +1,9 @@
 //! Certificates, requests and revocation lists, as they are uploaded.
 
-use pca_core::x509::{ParsedCertificate, ParsedCrl, VerifiedCsr, to_pem};
+use pca_core::x509::{
+    MAX_OCSP_CERT_IDS, MAX_OCSP_NONCE, MAX_OCSP_REQUEST, OcspRequest, ParsedCertificate, ParsedCrl, ParsedOcspResponse,
+    VerifiedCsr, to_pem,
+};
 
 /// A certificate, in PEM or DER.
 pub(crate) fn certificate(data: &[u8]) {
@@ -40,4 +43,19 @@ pub(crate) fn crl(data: &[u8]) {
     let pem = to_pem("X509 CRL", list.der());
     assert_eq!(ParsedCrl::from_pem_or_der(pem.as_bytes()).expect("from PEM, too").der(), list.der());
     assert!(list.entries().len() <= data.len());
+}
+
+/// What a relying party asks of the OCSP responder, and what one is answered.
+pub(crate) fn ocsp_request(data: &[u8]) {
+    let _ = ParsedOcspResponse::from_der(data).map(|response| response.singles().len());
+    let Ok(request) = OcspRequest::from_der(data) else { return };
+    assert!(data.len() <= MAX_OCSP_REQUEST);
+    assert!((1..=MAX_OCSP_CERT_IDS).contains(&request.cert_ids().len()));
+    assert!(request.nonce().is_none_or(|nonce| (1..=MAX_OCSP_NONCE).contains(&nonce.len())));
+    // Names, signatures and extensions that do not matter are left out when it is written again.
+    let again = OcspRequest::from_der(&request.to_der()).expect("what was read is read again");
+    assert_eq!(again, request);
+    for asked in request.cert_ids() {
+        assert!(data.windows(asked.der().len()).any(|octets| octets == asked.der()), "each is kept as it came");
+    }
 }

@@ -10,6 +10,7 @@ mod question;
 mod transfer;
 mod value;
 
+pub use crate::ocsp::OcspArgs;
 pub use authority::{AddressArgs, CaArgs, EnableArgs, EndArgs, EndingWord, PreviewArgs, SubjectArgs, UploadArgs};
 pub use issue::{BulkArgs, DownloadArgs, IssueArgs, ProfileArgs, RequestArgs, RevokeArgs, ServerArgs, UserArgs};
 pub use later::LaterArgs;
@@ -161,6 +162,15 @@ Example:
         #[arg(long, value_name = "I", hide = true, allow_negative_numbers = true)]
         partition: Option<Number>,
     },
+    /// Answer an OCSP request about certificates of a CA, and write the response as DER
+    #[command(after_help = "\
+A malformed request, or one that this CA may not answer, has a response that says so: it is written, and
+the exit code is 1.
+Example:
+  openssl ocsp -issuer oa.pem -cert server.pem -reqout request.der
+  pca ocsp ca_k3fj5s7wq2m4xyzt --request request.der --out response.der
+  openssl ocsp -respin response.der -reqin request.der -issuer oa.pem -cert server.pem -CAfile root.pem")]
+    Ocsp(OcspArgs),
     /// Show what resetting or revoking a CA would destroy, with the digest that confirms it
     #[command(after_help = "Example:\n  pca preview reset ca_k3fj5s7wq2m4xyzt")]
     Preview(PreviewArgs),
@@ -176,7 +186,7 @@ Example:
   pca preview revoke CA                 # shows what would go, and a digest
   pca revoke-ca CA --confirm DIGEST --cascade")]
     RevokeCa(EndArgs),
-    /// Stop a CA from issuing for a while; CRLs go on
+    /// Stop a CA from issuing for a while; CRLs and OCSP answers go on
     #[command(after_help = "Example:\n  pca disable ca_k3fj5s7wq2m4xyzt --because 'audit of the department'")]
     Disable(CaArgs),
     /// Let a disabled CA issue again
@@ -227,9 +237,6 @@ Example:
     /// Renew a certificate; not yet supported
     #[command(hide = true)]
     Renew(LaterArgs),
-    /// Answer an OCSP request; not yet supported
-    #[command(hide = true)]
-    Ocsp(LaterArgs),
     /// Renew the certificate of a CA; not yet supported
     #[command(hide = true)]
     RenewCa(LaterArgs),

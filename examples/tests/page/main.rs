@@ -16,6 +16,7 @@ mod download;
 mod history;
 mod kit;
 mod lifecycle;
+mod ocsp;
 mod output;
 mod questions;
 mod refusals;

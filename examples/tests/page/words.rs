@@ -63,7 +63,6 @@ fn what_comes_later_is_refused_with_its_rule() {
     let desk = Desk::new();
     for (words, rule) in [
         (&["renew", "crt_x", "--csr", "x"][..], "A4"),
-        (&["ocsp", "ca_x", "--request", "x", "--out", "y"], "A3"),
         (&["due", "--within", "30d"], "A6"),
         (&["prove", "3"], "L6"),
         (&["check-chain", "--leaf", "x", "--trust", "y"], "I6"),
