@@ -1,7 +1,7 @@
 //! As much of HTTP/1.1 as relying parties need (RFC 9112): one request a connection, bounded in size, time and number.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -71,9 +71,27 @@ fn converse(stream: &TcpStream, answer: &dyn Fn(&Request) -> Response) -> std::i
     let begun = Instant::now();
     match read(stream, begun) {
         Ok(request) => send(stream, &answer(&request), request.method == "HEAD"),
-        Err(Some(refusal)) => send(stream, &refusal, false),
+        Err(Some(refusal)) => {
+            send(stream, &refusal, false)?;
+            linger(stream)
+        }
         Err(None) => Ok(()),
     }
+}
+
+/// Takes what still comes, for a moment and within bounds: a connection that is closed with octets unread is reset, and the
+/// refusal lost with it.
+fn linger(mut stream: &TcpStream) -> std::io::Result<()> {
+    stream.shutdown(Shutdown::Write)?;
+    stream.set_read_timeout(Some(Duration::from_millis(500)))?;
+    let (mut octets, mut left) = ([0; 4096], 16 * MAX_HEAD);
+    while left > 0 {
+        match stream.read(&mut octets)? {
+            0 => break,
+            read => left = left.saturating_sub(read),
+        }
+    }
+    Ok(())
 }
 
 /// Reads a request; nothing if the connection fails.
