@@ -209,14 +209,13 @@ fn a3_one_request_asks_one_issuer() {
     assert!(unauthorized(&mut scene, &root, &[one]).contains("no key of"));
     let stranger = CaId::derive(&crate::log::CommitId::new([9; 16]), 0);
     let now = scene.now();
-    let refusal = scene.ask(|desk| prepare(desk, &stranger, &[two.clone()], now)).unwrap_err();
+    let refusal = scene.ask(|desk| prepare(desk, &stranger, core::slice::from_ref(&two), now)).unwrap_err();
     assert_eq!(scene.codes(&refusal), ["C1 unknown-ca"]);
 }
 
 #[test]
 fn a3_an_answer_is_valid_as_the_policy_says_and_never_beyond_its_responder() {
-    let mut policy = Policy::default();
-    policy.ocsp_validity_hours = 48;
+    let policy = Policy { ocsp_validity_hours: 48, ..Policy::default() };
     let mut scene = Scene::with(policy);
     let (_, intermediate) = scene.enabled_pair(Family::Ecc);
     let (certified, _) = certify(&mut scene, &intermediate);
