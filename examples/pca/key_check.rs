@@ -39,6 +39,7 @@ impl KeyLedger {
                 Event::CertificateIssued(issued) => {
                     self.public.extend(issued.key.clone().map(|key| (key, issued.spki)));
                 }
+                Event::ResponderCertified(made) => drop(self.public.insert(made.key.clone(), made.spki)),
                 _ => {}
             }
             // Where a key stands does not depend on the moment.

@@ -35,6 +35,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "certificate", run: x509::certificate, allowance: 16 * KIB, per_octet: 64 },
     Target { name: "crl", run: x509::crl, allowance: 16 * KIB, per_octet: 64 },
     Target { name: "chain", run: x509::chain, allowance: 256 * KIB, per_octet: 512 },
+    Target { name: "ocsp_request", run: x509::ocsp_request, allowance: 16 * KIB, per_octet: 64 },
     Target { name: "key", run: keys::key, allowance: keys::MOST_SCRYPT + 64 * KIB, per_octet: 64 },
     Target { name: "names", run: text::names, allowance: 8 * KIB, per_octet: 64 },
 ];

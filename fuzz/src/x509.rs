@@ -4,7 +4,10 @@ use pca_core::log::Timestamp;
 use pca_core::x509::path::{
     ChainMaterial, ChainOptions, ChainProfile, Purpose, certificates_in, check_chain, crls_in,
 };
-use pca_core::x509::{ParsedCertificate, ParsedCrl, VerifiedCsr, to_pem};
+use pca_core::x509::{
+    MAX_OCSP_CERT_IDS, MAX_OCSP_NONCE, MAX_OCSP_REQUEST, OcspRequest, ParsedCertificate, ParsedCrl, ParsedOcspResponse,
+    VerifiedCsr, to_pem,
+};
 
 /// A certificate, in PEM or DER.
 pub(crate) fn certificate(data: &[u8]) {
@@ -69,5 +72,20 @@ pub(crate) fn chain(data: &[u8]) {
                 assert!(reasons.iter().all(|reason| !reason.clause().is_empty() && !reason.message().is_empty()));
             }
         }
+    }
+}
+
+/// What a relying party asks of the OCSP responder, and what one is answered.
+pub(crate) fn ocsp_request(data: &[u8]) {
+    let _ = ParsedOcspResponse::from_der(data).map(|response| response.singles().len());
+    let Ok(request) = OcspRequest::from_der(data) else { return };
+    assert!(data.len() <= MAX_OCSP_REQUEST);
+    assert!((1..=MAX_OCSP_CERT_IDS).contains(&request.cert_ids().len()));
+    assert!(request.nonce().is_none_or(|nonce| (1..=MAX_OCSP_NONCE).contains(&nonce.len())));
+    // Names, signatures and extensions that do not matter are left out when it is written again.
+    let again = OcspRequest::from_der(&request.to_der()).expect("what was read is read again");
+    assert_eq!(again, request);
+    for asked in request.cert_ids() {
+        assert!(data.windows(asked.der().len()).any(|octets| octets == asked.der()), "each is kept as it came");
     }
 }

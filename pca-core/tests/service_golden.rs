@@ -280,6 +280,18 @@ fn examples() -> Vec<(&'static str, Event)> {
         partition: None,
         ..revoked.clone()
     };
+    let responder = ResponderCertified {
+        ca: ca(1),
+        generation: 2,
+        issuer: Digest::of(b"issuer"),
+        certificate: Der::from(&b"\x30\x03\x02\x01\x05"[..]),
+        id,
+        key: key(),
+        spki: Digest::of(b"spki"),
+        not_before: NOW,
+        not_after: later(30),
+        replaces: Some(KeyId::derive(&commit(), 1)),
+    };
     let quota = Lot { id: lot(1), free: false, units: 70_000, expires: None };
     vec![
         ("", EnterpriseFounded { name: Some("Пример".into()), rehearsal: true }.into()),
@@ -353,7 +365,10 @@ fn examples() -> Vec<(&'static str, Event)> {
         ("delta", delta.into()),
         ("", KeyDestroyed { key: key(), owner: KeyOwner::Ca(ca(1)) }.into()),
         ("holder", KeyDestroyed { key: key(), owner: KeyOwner::Certificate(id) }.into()),
+        ("responder", KeyDestroyed { key: key(), owner: KeyOwner::Responder(Digest::of(b"spki")) }.into()),
         ("", KeyAbandoned { key: key() }.into()),
+        ("", responder.clone().into()),
+        ("first", ResponderCertified { replaces: None, ..responder }.into()),
         ("", issued.into()),
         ("csr", anonymous.into()),
         ("own", of_own_profile.into()),

@@ -12,6 +12,7 @@ mod renewal;
 mod transfer;
 mod value;
 
+pub use crate::ocsp::OcspArgs;
 pub use authority::{
     AddressArgs, CaArgs, EnableArgs, EndArgs, EndingWord, PermitArgs, PreviewArgs, SubjectArgs, UploadArgs,
 };
@@ -178,6 +179,15 @@ FILE.gen1 and so on, after the generation of the CA whose key it is.")]
         #[arg(long, value_name = "I", allow_negative_numbers = true)]
         partition: Option<Number>,
     },
+    /// Answer an OCSP request about certificates of a CA, and write the response as DER
+    #[command(after_help = "\
+A malformed request, or one that this CA may not answer, has a response that says so: it is written, and
+the exit code is 1.
+Example:
+  openssl ocsp -issuer oa.pem -cert server.pem -reqout request.der
+  pca ocsp ca_k3fj5s7wq2m4xyzt --request request.der --out response.der
+  openssl ocsp -respin response.der -reqin request.der -issuer oa.pem -cert server.pem -CAfile root.pem")]
+    Ocsp(OcspArgs),
     /// Show what resetting or revoking a CA would destroy, with the digest that confirms it
     #[command(after_help = "Example:\n  pca preview reset ca_k3fj5s7wq2m4xyzt")]
     Preview(PreviewArgs),
@@ -193,7 +203,7 @@ Example:
   pca preview revoke CA                 # shows what would go, and a digest
   pca revoke-ca CA --confirm DIGEST --cascade")]
     RevokeCa(EndArgs),
-    /// Stop a CA from issuing for a while; CRLs go on
+    /// Stop a CA from issuing for a while; CRLs and OCSP answers go on
     #[command(after_help = "Example:\n  pca disable ca_k3fj5s7wq2m4xyzt --because 'audit of the department'")]
     Disable(CaArgs),
     /// Let a disabled CA issue again
@@ -245,9 +255,6 @@ Example:
         /// The shell
         shell: clap_complete::Shell,
     },
-    /// Answer an OCSP request; not yet supported
-    #[command(hide = true)]
-    Ocsp(LaterArgs),
     /// List what should be done by when; the exit code is 1 if something is overdue
     Due(DueArgs),
     /// Check a chain of certificates as a relying party does

@@ -21,6 +21,7 @@ mod history;
 mod kit;
 mod lifecycle;
 mod material;
+mod ocsp;
 mod output;
 mod packages;
 mod profiles;

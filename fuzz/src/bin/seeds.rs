@@ -18,7 +18,10 @@ use pca_core::keys::{Algorithm, Encryption, Family, KeyDerivation};
 use pca_core::log::Position;
 use pca_core::ports::EventStore as _;
 use pca_core::service::{Call, Download, Parts, Pca, blocking};
-use pca_core::x509::{CommonName, ParsedCertificate, SubjectFields, Wildcards, assemble, csr_tbs, server_name, to_pem};
+use pca_core::x509::{
+    CommonName, OcspCertId, OcspHash, OcspRequest, ParsedCertificate, SerialNumber, SubjectFields, Wildcards, assemble,
+    csr_tbs, server_name, to_pem,
+};
 use pca_store_file::{FileEventStore, Options};
 use pca_store_memory::{MemoryEventStore, MemoryKeyStore};
 use pca_system::{OsEntropy, SystemClock};
@@ -76,6 +79,12 @@ fn keys_and_requests() -> Done {
         let request = assemble(&tbs, signing, &signature);
         seed("csr", &format!("{algorithm}.der"), &request)?;
         seed("csr", &format!("{algorithm}.pem"), to_pem("CERTIFICATE REQUEST", &request).as_bytes())?;
+        let serial = SerialNumber::from_random([7; 10]);
+        let asked = |hash| OcspCertId::new(hash, &subject, key.public_key(), serial);
+        let one = OcspRequest::new(vec![asked(OcspHash::Sha1)], Some(vec![7; 32]));
+        seed("ocsp_request", &format!("{algorithm}.nonce.der"), &one.to_der())?;
+        let many = OcspRequest::new(vec![asked(OcspHash::Sha256); 3], None);
+        seed("ocsp_request", &format!("{algorithm}.three.der"), &many.to_der())?;
         for (name, derivation) in
             [("pbkdf2", KeyDerivation::Pbkdf2 { iterations: 16 }), ("scrypt", KeyDerivation::Scrypt { log2_cost: 4 })]
         {

@@ -19,6 +19,7 @@ use super::crl::{Crl, End};
 use super::enterprise::Enterprise;
 use super::event::{Der, Event};
 use super::key::{KeyRole, KeyState, NameOwner};
+use super::ocsp::Responders;
 use super::order::Order;
 use super::policy::Policy;
 use super::profile::AdoptedProfiles;
@@ -148,6 +149,14 @@ impl From<Refusal> for Halt {
     }
 }
 
+impl ToSign {
+    /// An OCSP answer: signed, and written down nowhere.
+    pub(crate) fn answer(key: KeyId, public_key: PublicKey, tbs: Arc<[u8]>) -> Self {
+        let algorithm = public_key.signature_algorithm();
+        Self { key, public_key, algorithm, tbs, end_entity: true, event: None, part: 0 }
+    }
+}
+
 /// What was decided: events to come, and what must be signed before they are complete.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
@@ -168,7 +177,7 @@ pub struct ToSign {
     pub algorithm: SignatureAlgorithm,
     /// The to-be-signed DER.
     pub tbs: Arc<[u8]>,
-    /// Whether it is a certificate for a holder, and not for a CA, nor a CRL.
+    /// Whether it is a certificate for a holder or an OCSP answer, and not a certificate for a CA, nor a CRL.
     pub end_entity: bool,
     event: Option<usize>,
     /// Which of the event's signatures it is.
@@ -198,8 +207,8 @@ impl Plan {
     }
 
     /// Adds an event that is complete once `tbs` is signed: the certificate of [`Event::CertificateIssued`] or
-    /// [`Event::CaEnabled`] or [`Event::CaCrossSigned`], the signing request of [`Event::CaRequested`], or the signature of
-    /// a last CRL in [`Event::CrlPublished`].
+    /// [`Event::CaEnabled`], [`Event::CaCrossSigned`] or [`Event::ResponderCertified`], the signing request of
+    /// [`Event::CaRequested`], or the signature of a last CRL in [`Event::CrlPublished`].
     #[must_use]
     pub fn and_signed(
         mut self,
@@ -344,6 +353,9 @@ impl Plan {
                 Some(Event::CaRequested(requested)) => {
                     requested.request = x509::assemble(&to_sign.tbs, to_sign.algorithm, signature).into();
                 }
+                Some(Event::ResponderCertified(certified)) => {
+                    certified.certificate = x509::assemble(&to_sign.tbs, to_sign.algorithm, signature).into();
+                }
                 Some(Event::CrlPublished(published)) if published.last.is_some() => {
                     published.last = Some(Der::from(signature.as_slice()));
                 }
@@ -396,6 +408,8 @@ impl<'w> Desk<'w> {
         certificate(id: &CertificateId) -> Certificate in Certificate;
         /// Revocations and CRLs under an issuer name.
         crl(issuer: NameHash) -> Crl in Crl;
+        /// Who answers for what an issuing key issued, by the digest of that key.
+        ocsp(issuer: &Digest) -> Responders in Ocsp;
         /// A key's life.
         key(id: &KeyId) -> KeyState in Key;
         /// What a public key is used for (rule K2).

@@ -8,6 +8,7 @@ pub mod enterprise;
 pub mod event;
 mod id;
 pub mod key;
+pub mod ocsp;
 pub mod order;
 pub mod policy;
 pub mod profile;

@@ -5,6 +5,7 @@ use crate::x509::CertificateId;
 
 use super::decision::{Desk, Halt};
 use super::event::KeyOwner;
+use super::key::KeyRole;
 use super::order::Purchase;
 use super::{CaId, OrderId};
 
@@ -47,7 +48,8 @@ impl<'a> Scope<'a> {
             Self::Certificate(id) => {
                 let certificate = desk.certificate(id)?;
                 let own = || certificate.authority().map(|authority| &authority.ca);
-                Ok(certificate.issued().map(|issued| &issued.ca).or_else(own).cloned())
+                let responder = || certificate.responder().map(|responder| &responder.ca);
+                Ok(certificate.issued().map(|issued| &issued.ca).or_else(own).or_else(responder).cloned())
             }
             Self::Order(id) => Ok(desk.order(id)?.placed().map(|order| match &order.purchase {
                 Purchase::Root { root, .. } | Purchase::Quota { root, .. } => root.clone(),
@@ -56,6 +58,10 @@ impl<'a> Scope<'a> {
             Self::Key(id) => match desk.key(id)?.owner() {
                 Some(KeyOwner::Ca(ca)) => Ok(Some(ca.clone())),
                 Some(KeyOwner::Certificate(id)) => Scope::Certificate(id).ca(desk),
+                Some(KeyOwner::Responder(issuer)) => match desk.spki(issuer)? {
+                    KeyRole::Ca(ca) => Ok(Some(ca.clone())),
+                    _ => Ok(None),
+                },
                 None => Ok(None),
             },
         }

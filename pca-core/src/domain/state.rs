@@ -8,6 +8,7 @@ use super::crl::Crl;
 use super::enterprise::Enterprise;
 use super::event::Event;
 use super::key::{KeyRole, KeyState, NameOwner};
+use super::ocsp::Responders;
 use super::order::Order;
 use super::policy::PolicyInForce;
 use super::profile::{AdoptedProfile, AdoptedProfiles};
@@ -63,6 +64,8 @@ states! {
     Certificate(Certificate) = "certificate",
     /// `crl/<issuer name hash>`
     Crl(Crl) = "crl",
+    /// `ocsp/<issuing key digest>`
+    Ocsp(Responders) = "ocsp",
     /// `key/<id>`
     Key(KeyState) = "key",
     /// `spki/<digest>`

@@ -49,6 +49,8 @@ streams! {
     certificate(id: &CertificateId) = |_name| id.stream_name();
     /// `crl/<issuer name hash>`: revocations under an issuer name, and its CRLs (rule A3).
     crl(issuer: NameHash) = |name| name.text("/").hex(issuer.as_bytes());
+    /// `ocsp/<SHA-256 of an issuing key's SubjectPublicKeyInfo>`: who answers for what that key issued (rule I1).
+    ocsp(issuer: &Digest) = |name| name.text("/").hex(issuer.as_bytes());
     /// `key/<id>`: a key's introduction and end (rule K3).
     key(id: &KeyId) = |name| name.text("/").text(id.as_str());
     /// `spki/<SHA-256 of the SubjectPublicKeyInfo>`: the role of a key (rule K2).
@@ -81,6 +83,7 @@ mod tests {
             (quota(&of_ca), format!("quota/{of_ca}")),
             (certificate(&CertificateId::new(hash, serial)), "certificate/0001abcdff/a1b2".into()),
             (crl(hash), "crl/0001abcdff".into()),
+            (ocsp(&digest), "ocsp/ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad".into()),
             (key(&of_key), format!("key/{of_key}")),
             (spki(&digest), "spki/ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad".into()),
             (super::name(hash), "name/0001abcdff".into()),

@@ -8,7 +8,7 @@ use super::{Algorithm, KeyId, SignatureAlgorithm};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum KeyUse {
-    /// Signs certificates and CRLs; never exported.
+    /// Signs certificates, CRLs and OCSP answers; never exported.
     CertificateAuthority,
     /// Belongs to a certificate's holder; made to be handed over.
     Holder,

@@ -13,10 +13,11 @@ use crate::domain::crl::PublishCrl;
 use crate::domain::{CaId, Command, Desk, Halt};
 use crate::log::{Position, Recorded, Timestamp};
 use crate::projection::Projection;
+use crate::x509::{OcspHash, SerialNumber};
 
 use super::download::Download;
 use super::process::{Ended, Finished, SweptKey};
-use super::{Call, Done, Error, Preview, SignedCrl, SignedCrls};
+use super::{Call, Done, Error, OcspAnswer, Preview, SignedCrl, SignedCrls};
 
 /// [`Pca`](super::Pca), blocking. Do not use it from within an executor's threads.
 ///
@@ -182,6 +183,36 @@ impl Pca {
     /// As there.
     pub fn publish_crls(&self, command: &PublishCrl, call: &Call) -> Result<SignedCrls, Error> {
         pollster::block_on(self.pca.publish_crls(command, call))
+    }
+
+    /// As [`super::Pca::answer_ocsp`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn answer_ocsp(&self, ca: &CaId, request: &[u8], call: &Call) -> Result<OcspAnswer, Error> {
+        pollster::block_on(self.pca.answer_ocsp(ca, request, call))
+    }
+
+    /// As [`super::Pca::answer_ocsp_of_any`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn answer_ocsp_of_any(&self, request: &[u8], call: &Call) -> Result<OcspAnswer, Error> {
+        pollster::block_on(self.pca.answer_ocsp_of_any(request, call))
+    }
+
+    /// As [`super::Pca::presign_ocsp`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn presign_ocsp(
+        &self,
+        ca: &CaId,
+        serials: &[SerialNumber],
+        hash: OcspHash,
+        call: &Call,
+    ) -> Result<Vec<Option<OcspAnswer>>, Error> {
+        pollster::block_on(self.pca.presign_ocsp(ca, serials, hash, call))
     }
 
     /// As [`super::Pca::question`].

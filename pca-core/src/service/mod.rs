@@ -14,6 +14,8 @@ mod execute;
 mod issue;
 mod journal;
 mod lane;
+mod ocsp;
+mod ocsp_cache;
 mod preview;
 mod process;
 mod questions;
@@ -31,6 +33,7 @@ pub use call::Call;
 pub use download::{Download, Downloaded};
 pub use error::Error;
 pub use journal::{RefusalJournal, RefusedAttempt};
+pub use ocsp::{OcspAnswer, OcspFacts};
 pub use preview::{Moved, Preview};
 pub use process::{Ended, Finished, Swept, SweptKey};
 pub use recorder::{DecisionRecord, Recorder};
@@ -126,6 +129,8 @@ pub(crate) struct Inner {
     lines: Lines,
     /// Folds that are kept beside the log.
     shelf: Arc<Shelf>,
+    /// OCSP answers that are handed out again.
+    answers: ocsp_cache::Answers,
 }
 
 impl core::fmt::Debug for Pca {
@@ -139,9 +144,10 @@ impl Pca {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         let Parts { store, keys, clock, entropy, authorizer, journal, recorder, snapshots } = parts;
-        let (views, lanes, lines) = Default::default();
+        let (views, lanes, lines, answers) = Default::default();
         let shelf = Arc::new(Shelf::new(snapshots));
-        let inner = Inner { store, keys, clock, entropy, authorizer, journal, recorder, views, lanes, lines, shelf };
+        let inner =
+            Inner { store, keys, clock, entropy, authorizer, journal, recorder, views, lanes, lines, shelf, answers };
         Self { inner: Arc::new(inner) }
     }
 
@@ -179,7 +185,7 @@ impl Pca {
 impl Inner {
     /// Whether a stream's fold is worth keeping between commands: it is shared by many, and there are few of them.
     fn is_shared(stream: &StreamId) -> bool {
-        matches!(stream.category(), "enterprise" | "policy" | "ca" | "quota" | "crl")
+        matches!(stream.category(), "enterprise" | "policy" | "ca" | "quota" | "crl" | "ocsp")
     }
 
     fn known(&self, stream: &StreamId) -> Option<(Revision, Arc<State>)> {

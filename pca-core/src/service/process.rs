@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::domain::ca::{EndedGeneration, EndingAnswer, ResetCa, RetireKey, RevokeCa, Step, outlived, unfinished};
 use crate::domain::certificate::key_end_due;
 use crate::domain::crl::PublishLastCrl;
-use crate::domain::event::{CertificateRemoved, Event, KeyDelivered, KeyDestroyed, KeyOwner};
+use crate::domain::event::{CertificateRemoved, Event, KeyDelivered, KeyDestroyed, KeyOwner, ResponderCertified};
 use crate::domain::key::{AbandonKey, ConfirmKeyDestroyed, KeyState};
 use crate::domain::{CaId, Command, Desk, Scope};
 use crate::keys::KeyId;
@@ -135,15 +135,16 @@ impl Pca {
         Ok(swept)
     }
 
-    /// Holders' keys whose end was decided and not confirmed, in order; what is left of a CA's end is `resume`'s matter.
+    /// Keys of holders and OCSP responders whose end was decided and not confirmed, in order; what is left of a CA's end is `resume`'s matter.
     async fn unconfirmed_keys(&self) -> Result<Vec<KeyId>, Error> {
         let mut ending = BTreeSet::new();
-        let kinds = [KeyDelivered::KIND, CertificateRemoved::KIND, KeyDestroyed::KIND];
+        let kinds = [KeyDelivered::KIND, CertificateRemoved::KIND, ResponderCertified::KIND, KeyDestroyed::KIND];
         self.replay(Position::ZERO, Position::MAX, |recorded| {
             for view in recorded.commit().events().filter(|view| kinds.contains(&view.kind())) {
                 match Event::decode(&view)? {
                     Event::KeyDelivered(KeyDelivered { key, destroy_after: true, .. })
-                    | Event::CertificateRemoved(CertificateRemoved { key: Some(key), .. }) => {
+                    | Event::CertificateRemoved(CertificateRemoved { key: Some(key), .. })
+                    | Event::ResponderCertified(ResponderCertified { replaces: Some(key), .. }) => {
                         ending.insert(key);
                     }
                     Event::KeyDestroyed(destroyed) => {
@@ -249,6 +250,7 @@ impl Pca {
                         None => false,
                     }
                 }
+                KeyState::Living(KeyOwner::Responder(issuer)) => desk.ocsp(issuer)?.is_key_over(key, now),
                 KeyState::Ending(KeyOwner::Ca(ca)) => {
                     let unsigned = |ended: &EndedGeneration| ended.end.key == *key && !ended.last_crl;
                     !desk.ca(ca)?.ended().iter().any(unsigned)

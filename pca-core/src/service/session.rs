@@ -93,6 +93,19 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// Answers a question on a state that is as of one position.
+    pub(super) async fn ask_consistently<T>(
+        &mut self,
+        question: impl Fn(&Desk<'_>, Timestamp) -> Result<T, Halt>,
+    ) -> Result<T, Error> {
+        loop {
+            let answer = self.ask(|desk, context| question(desk, context.time)).await??;
+            if self.is_consistent() || !self.refresh().await? {
+                return Ok(answer);
+            }
+        }
+    }
+
     /// Whether all that was looked at is as of one position.
     pub(super) fn is_consistent(&self) -> bool {
         self.consistent

@@ -12,6 +12,7 @@
 //! | take a signing request | [`VerifiedCsr::verify`] (I3); write one with [`csr_tbs`], [`ca_csr_tbs`] |
 //! | take an uploaded CA | [`check_upload`], [`CheckedUpload::judge`] (C3) |
 //! | write a revocation list | [`CrlEntry::encode`], [`Crl::tbs`], then [`assemble`] (A3); read one with [`ParsedCrl`] |
+//! | read OCSP requests, write answers | [`OcspRequest`], [`OcspResponse`]; read answers with [`ParsedOcspResponse`] (A3) |
 //! | check before signing | [`check_path`] (I6) |
 //! | judge a chain as a relying party does | [`path::check_chain`] |
 //!
@@ -59,6 +60,7 @@ mod finding;
 mod fold;
 mod host;
 mod name;
+mod ocsp;
 mod oid;
 mod parsed;
 mod parsed_crl;
@@ -93,6 +95,11 @@ pub use extension::{AuthorityKeyIdentifier, BasicConstraints, ExtensionError, Ex
 pub use finding::{Severity, UploadFinding};
 pub use host::{DnsName, DnsNameError, DnsNameProblem, Wildcards};
 pub use name::{DistinguishedName, NameHash, NameHashError};
+pub use ocsp::{
+    MAX_OCSP_CERT_IDS, MAX_OCSP_NONCE, MAX_OCSP_REQUEST, OcspCertId, OcspCertStatus, OcspHash, OcspRequest,
+    OcspRequestError, OcspResponse, OcspResponseError, OcspSingle, OcspStatus, ParsedOcspResponse,
+    ResponderCertificate, UnknownOcspStatus,
+};
 pub use parsed::{CertificateError, MAX_CERTIFICATE, ParsedCertificate, SignatureError};
 pub use parsed_crl::{CrlError, DistributionPoint, MAX_CRL, ParsedCrl};
 pub use pem::{MAX_PEM, PemError, to_pem};

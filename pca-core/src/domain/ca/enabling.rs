@@ -257,6 +257,7 @@ pub(super) fn key_is_free(desk: &Desk<'_>, key: &PublicKey, objections: &mut Obj
     let (code, whose) = match desk.spki(&key.digest())? {
         KeyRole::Unused => return Ok(()),
         KeyRole::Ca(ca) => ("key-of-a-ca", format!("it is or was the key of {ca}")),
+        KeyRole::Responder(id) => ("key-of-a-responder", format!("it is or was the key of the OCSP responder {id}")),
         KeyRole::EndEntity(id) => ("key-of-a-certificate", format!("it is the key of the certificate {id}")),
         KeyRole::Compromised(id) => {
             ("key-compromised", format!("the certificate {id} with it was revoked for keyCompromise"))

@@ -33,6 +33,14 @@ pub(super) fn find<'a>(
         let status = effective_status(certificate, issuer, now);
         return Ok(Some(Found { certificate, issued, status }));
     }
+    if let Some(responder) = certificate.responder() {
+        let text = format!(
+            "{id} is the certificate of the OCSP responder of {}: it lives for some days and ends by itself",
+            responder.ca
+        );
+        objections.add(BrokenRule::new(rule, "certificate-of-responder", text));
+        return Ok(None);
+    }
     objections.add(match certificate.authority() {
         Some(authority) => {
             let text = format!("{id} is the certificate of {}: {}", authority.ca, of_ca.1);

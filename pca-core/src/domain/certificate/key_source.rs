@@ -160,6 +160,13 @@ fn other_role(role: &KeyRole) -> Option<BrokenRule> {
             "key-of-ca",
             format!("the key is, or was, the key of {ca}; a key has one role for ever: make a new one"),
         )),
+        KeyRole::Responder(id) => Some(BrokenRule::new(
+            K2,
+            "key-of-responder",
+            format!(
+                "the key is, or was, the key of the OCSP responder {id}; a key has one role for ever: make a new one"
+            ),
+        )),
         KeyRole::Compromised(id) => Some(BrokenRule::new(
             K2,
             "key-compromised",

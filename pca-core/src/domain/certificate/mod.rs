@@ -34,7 +34,7 @@ pub use template::Templates;
 pub use validity::DEFAULT_DAYS;
 
 use crate::keys::KeyId;
-use crate::log::{Fold, Moment, StreamId, Timestamp};
+use crate::log::{Digest, Fold, Moment, StreamId, Timestamp};
 use crate::x509::{CertificateId, RevocationReason};
 
 use super::CaId;
@@ -47,6 +47,7 @@ pub struct Certificate {
     issued: Option<Box<CertificateIssued>>,
     issued_at: Timestamp,
     authority: Option<Authority>,
+    responder: Option<OfResponder>,
     revoked: Option<Revocation>,
     key_delivered: u32,
     key_ending: bool,
@@ -66,6 +67,15 @@ pub struct Authority {
     pub not_after: Timestamp,
     /// The root that signed it, if it is a cross-certificate (rule C11).
     pub by: Option<CaId>,
+}
+
+/// That this is the certificate of an OCSP responder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OfResponder {
+    /// The CA that it answers for.
+    pub ca: CaId,
+    /// SHA-256 of the SubjectPublicKeyInfo of the key that it answers for.
+    pub issuer: Digest,
 }
 
 /// That a certificate was revoked or is on hold.
@@ -98,6 +108,12 @@ impl Certificate {
     #[must_use]
     pub fn authority(&self) -> Option<&Authority> {
         self.authority.as_ref()
+    }
+
+    /// The OCSP responder whose own certificate it is.
+    #[must_use]
+    pub fn responder(&self) -> Option<&OfResponder> {
+        self.responder.as_ref()
     }
 
     /// Its own revocation or hold; that its CA's generation ended is another matter.
@@ -171,6 +187,10 @@ impl Fold for Certificate {
             Event::CaCrossSigned(signed) => {
                 let (ca, generation, not_after) = (signed.ca.clone(), signed.generation, signed.not_after);
                 self.authority = Some(Authority { ca, generation, not_after, by: Some(signed.by.clone()) });
+                self.issued_at = moment.time;
+            }
+            Event::ResponderCertified(certified) => {
+                self.responder = Some(OfResponder { ca: certified.ca.clone(), issuer: certified.issuer });
                 self.issued_at = moment.time;
             }
             Event::CertificateRevoked(revoked) => {

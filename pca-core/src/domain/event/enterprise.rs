@@ -16,7 +16,7 @@ pub struct EnterpriseFounded {
 }
 payload!(EnterpriseFounded, |_event| vec![stream::enterprise()]);
 
-/// A policy came into force.
+/// A policy came into force. A number that an older schema lacks is the default one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PolicyAdopted {
     /// The policy, whole.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{CaId, stream};
 use crate::keys::KeyId;
+use crate::log::Digest;
 use crate::x509::CertificateId;
 
 /// What a key belonged to.
@@ -15,6 +16,9 @@ pub enum KeyOwner {
     Ca(CaId),
     /// A certificate.
     Certificate(CertificateId),
+    /// An OCSP responder, for the issuing key with this SHA-256 of its SubjectPublicKeyInfo. Since schema 2 of
+    /// [`KeyDestroyed`].
+    Responder(Digest),
 }
 
 /// A key was destroyed in the key store (rule K3).
@@ -25,11 +29,12 @@ pub struct KeyDestroyed {
     /// What it belonged to.
     pub owner: KeyOwner,
 }
-payload!(KeyDestroyed, |event| vec![
+payload!(KeyDestroyed, extended to 2, |event| vec![
     stream::key(&event.key),
     match &event.owner {
         KeyOwner::Ca(ca) => stream::ca(ca),
         KeyOwner::Certificate(id) => stream::certificate(id),
+        KeyOwner::Responder(issuer) => stream::ocsp(issuer),
     },
 ]);
 

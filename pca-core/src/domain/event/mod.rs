@@ -41,6 +41,7 @@ mod enterprise;
 mod key;
 mod order;
 mod quota;
+mod responder;
 mod roll_over;
 
 pub use ca::{
@@ -57,6 +58,7 @@ pub use order::{
     Term, TermExtended,
 };
 pub use quota::{Balance, Lot, LotUnits, QuotaAssigned, QuotaForfeited, QuotaLapsed};
+pub use responder::ResponderCertified;
 pub use roll_over::{
     CaCrossSigned, CaKeyRetired, CaRenewed, CaRequestAbandoned, CaRequested, LinkCertificate, LinkKind,
 };
@@ -201,4 +203,6 @@ events! {
     KeyDelivered,
     /// A certificate left the list (rule A5).
     CertificateRemoved,
+    /// An OCSP responder of the platform got its certificate (rule I1).
+    ResponderCertified,
 }

@@ -72,6 +72,14 @@ impl Command for ConfirmKeyDestroyed {
                 });
                 Some(KeyOwner::Certificate(*id))
             }
+            KeyState::Living(KeyOwner::Responder(issuer)) => {
+                let responders = desk.ocsp(issuer)?;
+                let until = responders.current().map_or(context.time, |responder| responder.not_after);
+                objections.require(responders.is_key_over(&self.key, context.time), || {
+                    self.broken("key-in-use", &format!("answers OCSP requests until its certificate ends at {until}"))
+                });
+                Some(KeyOwner::Responder(*issuer))
+            }
             KeyState::Living(_) => {
                 objections.add(self.broken("key-in-use", "is in use: reset or revoke its CA first"));
                 None
@@ -89,6 +97,7 @@ impl Command for ConfirmKeyDestroyed {
         match owner {
             Some(KeyOwner::Ca(ca)) => desk.ca(&ca).map(|_| KeyOwner::Ca(ca)),
             Some(KeyOwner::Certificate(id)) => desk.certificate(&id).map(|_| KeyOwner::Certificate(id)),
+            Some(KeyOwner::Responder(issuer)) => desk.ocsp(&issuer).map(|_| KeyOwner::Responder(issuer)),
             None => Err(Halt::Refused(self.broken("key-unknown", "belongs to nothing").into())),
         }
         .map(|owner| Plan::new().and(KeyDestroyed { key: self.key.clone(), owner }))

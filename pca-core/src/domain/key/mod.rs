@@ -61,6 +61,11 @@ impl Fold for KeyState {
                 *self = Self::Ending(KeyOwner::Certificate(delivered.id));
             }
             Event::CertificateRemoved(removed) => *self = Self::Ending(KeyOwner::Certificate(removed.id)),
+            // It concerns the key of the new responder, and that of the one before, which comes to its end.
+            Event::ResponderCertified(certified) => {
+                let owner = KeyOwner::Responder(certified.issuer);
+                *self = if *self == Self::Unknown { Self::Living(owner) } else { Self::Ending(owner) };
+            }
             Event::KeyDestroyed(_) | Event::KeyAbandoned(_) => *self = Self::Ended(self.owner().cloned()),
             _ => {}
         }
@@ -76,6 +81,8 @@ pub enum KeyRole {
     Unused,
     /// It is, or was, the key of a CA.
     Ca(CaId),
+    /// It is, or was, the key of an OCSP responder.
+    Responder(CertificateId),
     /// It is the key of end-entity certificates.
     EndEntity(CertificateId),
     /// A certificate with it was revoked for `keyCompromise`.
@@ -95,7 +102,10 @@ impl Fold for KeyRole {
             Event::CaRenewed(renewed) => *self = Self::Ca(renewed.ca.clone()),
             Event::CaRequested(requested) => *self = Self::Ca(requested.ca.clone()),
             Event::CertificateIssued(issued) if *self == Self::Unused => *self = Self::EndEntity(issued.id),
-            Event::CertificateRevoked(revoked) if !matches!(self, Self::Ca(_)) => *self = Self::Compromised(revoked.id),
+            Event::ResponderCertified(certified) => *self = Self::Responder(certified.id),
+            Event::CertificateRevoked(revoked) if !matches!(self, Self::Ca(_) | Self::Responder(_)) => {
+                *self = Self::Compromised(revoked.id)
+            }
             _ => {}
         }
     }

@@ -44,7 +44,7 @@ impl Command for AdoptPolicy {
 }
 
 /// The bounds of each number: the rule, the code (the field with hyphens), the least and the most.
-const BOUNDS: [(&str, &str, u64, u64); 15] = [
+const BOUNDS: [(&str, &str, u64, u64); 16] = [
     ("L9", "backdate-seconds", 0, 3600),
     ("L9", "max-clock-skew-seconds", 1, 86_400),
     ("L9", "max-gap-days", 1, 36_500),
@@ -53,6 +53,7 @@ const BOUNDS: [(&str, &str, u64, u64); 15] = [
     ("A3", "root-crl-validity-days", 1, 3650),
     ("A3", "crl-partitions", 0, 1024),
     ("A3", "delta-crl-validity-hours", 1, 8760),
+    ("A3", "ocsp-validity-hours", 1, 240),
     ("C5", "max-validity-days", 1, 36_525),
     ("C5", "free-certificate-days", 1, 36_525),
     ("Q3", "free-quota-days", 1, 36_525),
@@ -80,6 +81,7 @@ impl Policy {
             Some(u64::from(self.root_crl_validity_days)),
             Some(u64::from(self.crl_partitions)),
             Some(u64::from(self.delta_crl_validity_hours)),
+            Some(u64::from(self.ocsp_validity_hours)),
             self.max_validity_days.map(u64::from),
             self.free_certificate_days.map(u64::from),
             self.free_quota_days.map(u64::from),

@@ -63,6 +63,8 @@ pub struct Policy {
     pub delta_crls: bool,
     /// How many hours a delta CRL is valid (rule A3).
     pub delta_crl_validity_hours: u32,
+    /// How many hours an OCSP answer is valid (rule A3). Since schema 2 of `PolicyAdopted`.
+    pub ocsp_validity_hours: u32,
     /// How many days after a certificate's end its key is kept (rule K4).
     pub key_retention_days: u32,
     /// Which signatures are verified before they are handed on.
@@ -103,6 +105,7 @@ impl Default for Policy {
             crl_partitions: 0,
             delta_crls: false,
             delta_crl_validity_hours: 24,
+            ocsp_validity_hours: 24,
             key_retention_days: 30,
             verify_after_signing: VerifyAfterSigning::Authorities,
         }

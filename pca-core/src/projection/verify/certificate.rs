@@ -1,10 +1,12 @@
 //! Whether a certificate is what the log says, and its issuer made it.
 
 use crate::domain::ca::Generation;
-use crate::domain::event::{CaEnabled, CertificateIssued, Der, EnableMode};
+use crate::domain::event::{CaEnabled, CertificateIssued, Der, EnableMode, ResponderCertified};
 use crate::keys::Family;
 use crate::log::{Digest, Timestamp};
-use crate::x509::{CertificateId, ParsedCertificate, SignatureAlgorithmError, SignatureError, Validity};
+use crate::x509::{
+    CertificateId, ParsedCertificate, ResponderCertificate, SignatureAlgorithmError, SignatureError, Validity,
+};
 
 use super::CertificateFault;
 
@@ -78,6 +80,43 @@ pub(super) fn of_holder(
         }
         Err(fault) => vec![fault],
     }
+}
+
+/// Checks the certificate of an OCSP responder (rule I1).
+pub(super) fn of_responder(
+    certified: &ResponderCertified,
+    family: Option<Family>,
+    issuer: &Generation,
+    signatures: bool,
+) -> Vec<CertificateFault> {
+    let stated = Stated {
+        certificate: &certified.certificate,
+        id: certified.id,
+        spki: certified.spki,
+        not_before: certified.not_before,
+        not_after: certified.not_after,
+        ca: false,
+        family,
+    };
+    let (certificate, mut faults) = match stated.check() {
+        Ok(checked) => checked,
+        Err(fault) => return vec![fault],
+    };
+    under(&certificate, issuer, signatures, &mut faults);
+    let extensions = certificate.extensions();
+    let longest = i64::from(ResponderCertificate::MAX_DAYS) * 86_400;
+    let lasts = certificate.validity().map_or(i64::MAX, |validity| validity.seconds());
+    let purposes = extensions.extended_key_usage.as_deref().unwrap_or_default();
+    let has_no_check = extensions.present.iter().any(|(oid, _)| *oid == ResponderCertificate::NO_CHECK);
+    for (wrong, what) in [
+        (lasts > longest, "is valid for more than 30 days"),
+        (purposes != [ResponderCertificate::PURPOSE], "is for other purposes than OCSPSigning"),
+        (!has_no_check, "lacks id-pkix-ocsp-nocheck"),
+        (!extensions.crl_urls.is_empty() || !extensions.ocsp_urls.is_empty(), "names where its own status is told"),
+    ] {
+        faults.extend(wrong.then_some(CertificateFault::Responder { wrong: what }));
+    }
+    faults
 }
 
 /// What an event says of a certificate.

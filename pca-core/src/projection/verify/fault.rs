@@ -95,7 +95,9 @@ pub enum DomainFault {
         fault: CertificateFault,
     },
     /// A key in two roles (rule K2).
-    #[error("the key {spki} of {id} at position {position} is a CA's and a holder's")]
+    #[error(
+        "the key {spki} of {id} at position {position} has two roles: it is a CA's, an OCSP responder's or a holder's as well"
+    )]
     KeyRole {
         /// Where.
         position: Position,
@@ -198,6 +200,12 @@ pub enum CertificateFault {
     Authority {
         /// Whether it is a CA's.
         ca: bool,
+    },
+    /// The certificate of an OCSP responder that is more than that, or less (rule I1).
+    #[error("as the certificate of an OCSP responder it {wrong}")]
+    Responder {
+        /// What is wrong with it.
+        wrong: &'static str,
     },
     /// A key of another family than was bought (rule O3).
     #[error("its key is of the family {found}, but {bought} was bought")]

@@ -12,8 +12,8 @@ pub use fault::{CertificateFault, DomainFault};
 
 use std::collections::{HashMap, HashSet};
 
-use crate::domain::ca::{Ca, CaState};
-use crate::domain::event::{CaEnabled, CertificateIssued, CrlPublished, Event};
+use crate::domain::ca::{Ca, CaState, Generation};
+use crate::domain::event::{CaEnabled, CertificateIssued, CrlPublished, Event, ResponderCertified};
 use crate::domain::quota::Ledger;
 use crate::domain::{CaId, stream};
 use crate::log::{Digest, EventData, Fold, Position, Recorded, StreamId};
@@ -33,6 +33,7 @@ pub struct DomainVerifier {
     crls: HashMap<NameHash, CrlNumbers>,
     authority_keys: HashSet<Digest>,
     holder_keys: HashSet<Digest>,
+    responder_keys: HashSet<Digest>,
     certificates: u64,
 }
 
@@ -55,6 +56,7 @@ impl Default for DomainVerifier {
             crls: HashMap::new(),
             authority_keys: HashSet::new(),
             holder_keys: HashSet::new(),
+            responder_keys: HashSet::new(),
             certificates: 0,
         }
     }
@@ -135,6 +137,7 @@ impl DomainVerifier {
                 faults.push(DomainFault::UnknownCertificate { position, id: revoked.id });
             }
             Event::CrlPublished(published) => self.published(published, position, faults),
+            Event::ResponderCertified(certified) => self.certified(certified, position, faults),
             _ => {}
         }
         for stream in expected.iter().filter(|stream| stream.category() == "ca") {
@@ -165,7 +168,7 @@ impl DomainVerifier {
         let told = certificate::of_authority(enabled, family, ca.is_root(), issuer, self.signatures);
         faults.extend(told.into_iter().map(|fault| DomainFault::Certificate { position, id: enabled.id, fault }));
         self.claim_serial(enabled.id, position, faults);
-        if self.holder_keys.contains(&enabled.spki) {
+        if self.holder_keys.contains(&enabled.spki) || self.responder_keys.contains(&enabled.spki) {
             faults.push(DomainFault::KeyRole { position, id: enabled.id, spki: enabled.spki });
         }
         self.authority_keys.insert(enabled.spki);
@@ -203,10 +206,37 @@ impl DomainVerifier {
             None => faults.push(DomainFault::NoIssuer { position, ca: issued.ca.clone() }),
         }
         self.claim_serial(issued.id, position, faults);
-        if self.authority_keys.contains(&issued.spki) {
+        if self.authority_keys.contains(&issued.spki) || self.responder_keys.contains(&issued.spki) {
             faults.push(DomainFault::KeyRole { position, id: issued.id, spki: issued.spki });
         }
         self.holder_keys.insert(issued.spki);
+    }
+
+    fn certified(&mut self, certified: &ResponderCertified, position: Position, faults: &mut Vec<DomainFault>) {
+        self.certificates = self.certificates.saturating_add(1);
+        self.must_be(&certified.ca, &[CaState::Enabled, CaState::Disabled], position, faults);
+        let issuer = self.cas.get(&certified.ca).and_then(|ca| {
+            let bought = ca.bought().map(|bought| bought.family);
+            let mut generations = ca.signing_generations();
+            let is_it = |generation: &&Generation| {
+                generation.spki == certified.issuer && generation.number == certified.generation
+            };
+            generations.find(is_it).map(|generation| (generation, bought))
+        });
+        match issuer {
+            Some((generation, family)) => {
+                let told = certificate::of_responder(certified, family, generation, self.signatures);
+                let id = certified.id;
+                faults.extend(told.into_iter().map(|fault| DomainFault::Certificate { position, id, fault }));
+            }
+            None => faults.push(DomainFault::NoIssuer { position, ca: certified.ca.clone() }),
+        }
+        self.claim_serial(certified.id, position, faults);
+        let spki = certified.spki;
+        let others = [&self.authority_keys, &self.holder_keys];
+        if others.iter().any(|keys| keys.contains(&spki)) || !self.responder_keys.insert(spki) {
+            faults.push(DomainFault::KeyRole { position, id: certified.id, spki });
+        }
     }
 
     fn published(&mut self, published: &CrlPublished, position: Position, faults: &mut Vec<DomainFault>) {
