@@ -219,7 +219,7 @@ fn c7_an_external_root_ends_without_a_key_and_without_a_last_crl() {
     assert_eq!(plan.to_sign().len(), 1, "only the intermediate's key is here");
     let events = scene.run(&command).unwrap();
     let answer = ResetCa::answer(&events).unwrap();
-    assert_eq!(answer.surviving_keys, [root.clone()]);
+    assert_eq!(answer.surviving_keys, std::slice::from_ref(&root));
     assert_eq!(answer.trust_anchors.len(), 1);
     assert!(unfinished(scene.ca(&root)).is_empty());
     assert_eq!(unfinished(scene.ca(&intermediate)).len(), 3);
