@@ -33,20 +33,20 @@ pub async fn renew(global: &Global, args: RenewArgs) -> Outcome {
     if !gate.is_open() || global.dry_run {
         return preview(global, gate, &request).await;
     }
+    let before = request.id.to_string();
     let shop = Shop::working(global).await?;
     let renewed = shop.pca.renew(request, &shop.call).await;
     shop.close().await?;
-    Ok(renewal(&told(renewed?)))
+    Ok(renewal(&told(renewed?), before))
 }
 
-fn renewal(issued: &Issued) -> Answer {
-    let (id, before) = (issued.id.to_string(), issued.renews.map(|before| before.to_string()));
+fn renewal(issued: &Issued, before: String) -> Answer {
+    let id = issued.id.to_string();
     let mut json = issued_json(issued);
     if let Value::Object(fields) = &mut json {
         fields.insert("status".into(), "valid".into());
         fields.insert("renews".into(), before.clone().into());
     }
-    let before = before.unwrap_or_default();
     let text = output::facts([
         ("certificate", id),
         ("renews", before.clone()),

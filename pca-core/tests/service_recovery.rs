@@ -7,7 +7,7 @@ mod service_support;
 
 use pca_core::delivery::{Format, Options};
 use pca_core::domain::CaId;
-use pca_core::domain::ca::{CaState, Ending};
+use pca_core::domain::ca::{CaState, Ending, RenewCa};
 use pca_core::domain::certificate::{IssueCertificate, Issued, KeySource, RemoveCertificate, RevokeCertificate};
 use pca_core::domain::key::KeyState;
 use pca_core::domain::quota::AssignQuota;
@@ -218,6 +218,58 @@ fn enabling_that_is_interrupted_anywhere_finds_its_key_again() {
             let again = site.pca.execute(enable(&bought.root, "Root"), &keyed()).unwrap();
             assert_eq!(site.key_count(), 1, "the same key");
             assert!(!told || (again.repeated && site.position() == before));
+        },
+    );
+}
+
+/// C11, K3: the key of a renewed CA is durable before the event that names it, and is found again.
+#[test]
+fn rolling_over_that_is_interrupted_anywhere_finds_its_key_again() {
+    let met = everywhere(
+        |bench| bench.site.issuing(1),
+        |bench, bought| bench.site.pca.execute(RenewCa::new_key(bought.root.clone()), &keyed()).is_ok(),
+        |bench, bought, told| {
+            let site = &bench.site;
+            let before = site.position();
+            let again = site.pca.execute(RenewCa::new_key(bought.root.clone()), &keyed()).unwrap();
+            assert_eq!((again.answer.generation, again.answer.links.len()), (2, 2));
+            assert_eq!(site.key_count(), 3, "the old key, the new one, and the intermediate's");
+            assert!(!told || (again.repeated && site.position() == before));
+        },
+    );
+    assert!(met > 10, "{met}");
+}
+
+/// C11, K3: the end of an older key is ordered in the log, carried out, and confirmed.
+#[test]
+fn an_older_key_whose_end_is_interrupted_anywhere_ends() {
+    everywhere(
+        |bench| {
+            let site = &bench.site;
+            let bought = site.issuing(1);
+            let days = Some(pca_core::domain::ca::Lifetime::Days(9));
+            site.run(RenewCa { lifetime: days, ..RenewCa::new_key(bought.intermediate.clone()) });
+            site.run(RenewCa::new_key(bought.intermediate.clone()));
+            site.clock.advance_secs(10 * 86_400);
+            bought
+        },
+        |bench, _| {
+            let finished = bench.site.pca.resume(&by());
+            finished.is_ok_and(|steps| steps.len() == 3 && steps.iter().all(|step| step.outcome.is_ok()))
+        },
+        |bench, bought, told| {
+            let site = &bench.site;
+            let finished = site.pca.resume(&by()).unwrap();
+            assert!(finished.iter().all(|step| step.outcome.is_ok()), "{finished:?}");
+            assert!(!told || finished.is_empty());
+            let question = |desk: &pca_core::domain::Desk<'_>, _| {
+                let ca = desk.ca(&bought.intermediate)?;
+                let numbers: Vec<u32> = ca.living_generations().map(|generation| generation.number).collect();
+                Ok((numbers, ca.older().iter().filter(|older| older.key_destroyed).count()))
+            };
+            let found = pollster::block_on(site.pca.unblocked().question(question)).unwrap();
+            assert_eq!(found, (vec![3, 1], 1), "the one in the middle has ended, whatever its place");
+            assert_eq!(site.key_count(), 3);
         },
     );
 }

@@ -1,4 +1,4 @@
-// Validates certification paths with Java's PKIX validator, CRLs required.
+// Validates certification paths with Java's PKIX validator, CRLs required; a file without any is about the path alone.
 // Arguments: files, each PEM with leaf, intermediate, root, then CRLs. Prints "OK file" or "NO file: reason".
 import java.io.*;
 import java.nio.file.*;
@@ -19,7 +19,7 @@ public class Judge {
             X509Certificate root = certificates.remove(certificates.size() - 1);
             PKIXParameters parameters = new PKIXParameters(Set.of(new TrustAnchor(root, null)));
             parameters.addCertStore(CertStore.getInstance("Collection", new CollectionCertStoreParameters(crls)));
-            parameters.setRevocationEnabled(true);
+            parameters.setRevocationEnabled(!crls.isEmpty());
             try {
                 CertPathValidator.getInstance("PKIX").validate(factory.generateCertPath(certificates), parameters);
                 System.out.println("OK " + file);

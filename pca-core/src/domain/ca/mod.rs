@@ -101,14 +101,14 @@ pub struct Ca {
     bought: Option<Bought>,
     state: CaState,
     before_refund: CaState,
-    generation: Option<Generation>,
+    generation: Option<Box<Generation>>,
     older: Vec<OlderGeneration>,
     ended: Vec<EndedGeneration>,
     addresses: Addresses,
     crl_urls: Vec<String>,
     /// Keys that no generation has any more, and that are to be destroyed.
     left_keys: Vec<KeyId>,
-    request: Option<CaRequested>,
+    request: Option<Box<CaRequested>>,
     cross_certificates: Vec<CrossCertificate>,
     templates: Templates,
     profiles: Option<Arc<[ProfileName]>>,
@@ -173,7 +173,7 @@ impl Ca {
     /// Its newest certificate and key, while it is enabled or disabled: those that issue.
     #[must_use]
     pub fn generation(&self) -> Option<&Generation> {
-        self.generation.as_ref()
+        self.generation.as_deref()
     }
 
     /// Generations that another one has followed, oldest first (rule C11).
@@ -186,7 +186,7 @@ impl Ca {
     /// their key has expired (rule C11).
     pub fn living_generations(&self) -> impl Iterator<Item = &Generation> {
         let older = self.older.iter().rev().filter(|older| !older.retired).map(|older| &older.generation);
-        self.generation.iter().chain(older)
+        self.generation().into_iter().chain(older)
     }
 
     /// Every generation whose key is alive and signs CRLs and OCSP answers under this CA's name, the one that issues
@@ -204,8 +204,12 @@ impl Ca {
     /// Every generation that there ever was, newest first.
     pub fn every_generation(&self) -> impl Iterator<Item = &Generation> {
         let older = self.older.iter().map(|older| &older.generation);
-        let mut every: Vec<&Generation> =
-            self.generation.iter().chain(older).chain(self.ended.iter().map(|ended| &ended.generation)).collect();
+        let mut every: Vec<&Generation> = self
+            .generation()
+            .into_iter()
+            .chain(older)
+            .chain(self.ended.iter().map(|ended| &ended.generation))
+            .collect();
         every.sort_by_key(|generation| core::cmp::Reverse(generation.number));
         every.into_iter()
     }
@@ -219,7 +223,7 @@ impl Ca {
     /// The signing request that an issuer elsewhere has not answered yet (rule C2).
     #[must_use]
     pub fn request(&self) -> Option<&CaRequested> {
-        self.request.as_ref()
+        self.request.as_deref()
     }
 
     /// Certificates of this root that another root signed, and those of other roots that it signed (rule C11).
@@ -300,7 +304,8 @@ impl Ca {
         for end in end.each() {
             let newest = self.generation.take_if(|generation| generation.number == end.generation);
             let place = self.older.iter().position(|older| older.generation.number == end.generation);
-            let Some(generation) = newest.or_else(|| Some(self.older.remove(place?).generation)) else { continue };
+            let older = || Some(self.older.remove(place?).generation);
+            let Some(generation) = newest.map(|newest| *newest).or_else(older) else { continue };
             self.ended.push(EndedGeneration {
                 last_crl: !end.last_crl,
                 key_destroyed: end.external,
@@ -361,13 +366,13 @@ impl Fold for Ca {
                 self.state = CaState::Enabled;
                 self.address(&enabled.addresses);
                 self.request = None;
-                self.generation = Some(Generation::enabled(enabled, moment));
+                self.generation = Some(Box::new(Generation::enabled(enabled, moment)));
             }
             Event::CaRenewed(renewed) => {
                 self.templates = Templates::default();
                 if let Some(before) = self.generation.take() {
-                    self.generation = Some(Generation::renewed(renewed, &before.mode, moment));
-                    self.older.push(OlderGeneration { generation: before, retired: false, key_destroyed: false });
+                    self.generation = Some(Box::new(Generation::renewed(renewed, &before.mode, moment)));
+                    self.older.push(OlderGeneration { generation: *before, retired: false, key_destroyed: false });
                 }
             }
             Event::CaKeyRetired(retired) => {
@@ -375,7 +380,7 @@ impl Fold for Ca {
                 let older = self.older.iter_mut().filter(|older| numbers.contains(&older.generation.number));
                 older.for_each(|older| older.retired = true);
             }
-            Event::CaRequested(requested) => self.request = Some(requested.clone()),
+            Event::CaRequested(requested) => self.request = Some(Box::new(requested.clone())),
             Event::CaRequestAbandoned(abandoned) => {
                 self.request.take_if(|request| request.key == abandoned.key);
                 self.left_keys.push(abandoned.key.clone());

@@ -137,7 +137,7 @@ mod tests {
         scene.run(&RemoveCa { ca: intermediate.clone() }).unwrap();
         assert_eq!(scene.ca(&intermediate).state(), CaState::Removed);
         assert!(matches!(scene.key_state(&key), KeyState::Ending(_)));
-        assert_eq!(scene.ca(&intermediate).left_keys(), [key.clone()]);
+        assert_eq!(scene.ca(&intermediate).left_keys(), std::slice::from_ref(&key));
         let steps = unfinished(scene.ca(&intermediate));
         assert_eq!(steps.last(), Some(&Step::ConfirmKeyDestroyed { key: key.clone() }));
         scene.run(&ConfirmKeyDestroyed { key }).unwrap();

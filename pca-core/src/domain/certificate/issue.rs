@@ -79,8 +79,6 @@ pub struct Issued {
     pub balance: Balance,
     /// The holder's key, if the platform made it.
     pub key: Option<KeyId>,
-    /// The certificate that it renews (rule A4).
-    pub renews: Option<CertificateId>,
 }
 
 impl IssueCertificate {
@@ -266,8 +264,8 @@ impl Issued {
 
 impl From<CertificateIssued> for Issued {
     fn from(issued: CertificateIssued) -> Self {
-        let CertificateIssued { id, ca, not_before, not_after, lot, certificate, balance, key, renews, .. } = issued;
-        Self { id, ca, serial: id.serial(), not_before, not_after, lot, certificate, balance, key, renews }
+        let CertificateIssued { id, ca, not_before, not_after, lot, certificate, balance, key, .. } = issued;
+        Self { id, ca, serial: id.serial(), not_before, not_after, lot, certificate, balance, key }
     }
 }
 

@@ -31,7 +31,7 @@ const A4: Rule = Rule::new("A4");
 /// let mut story = Story::issuing(2);
 /// let first = story.run(&IssueCertificate::server(story.intermediate(), ["oa.example"])).answer;
 /// let second = story.run(&RenewCertificate::of(first.id)).answer;
-/// assert_eq!(second.renews, Some(first.id));
+/// assert_eq!(story.certificate(&second.id).issued().and_then(|issued| issued.renews), Some(first.id));
 /// assert_eq!(second.balance.remaining, 0);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

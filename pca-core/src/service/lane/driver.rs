@@ -359,11 +359,11 @@ impl Driver {
         if self.is_stale(&entry) {
             return tell(reply, Reply::Again { entry, why: Again::Stale(self.newest.1) });
         }
-        if let Some(own) = &entry.own
-            && self.speculative.revision(own) < entry.beside.revision(own)
-        {
-            // Somebody else has written to it since a request for the same key landed here.
-            self.speculative.remove(own);
+        for own in entry.own_streams() {
+            // Somebody else has written to it since a request for the same key, or for the same renewal, landed here.
+            if self.speculative.revision(&own) < entry.beside.revision(&own) {
+                self.speculative.remove(&own);
+            }
         }
         let (plan, notes) = match decide(&self.speculative, &entry) {
             Ok(decided) => decided,
@@ -509,7 +509,7 @@ impl Driver {
     /// Sends back at once all who have read a stream of their own that has moved, such as that of a key that many requests
     /// are for: each of them would end a train by itself.
     fn send_back(&mut self, moved: &[StreamId]) {
-        let outdated = |entry: &Entry| entry.own.as_ref().is_some_and(|own| moved.contains(own));
+        let outdated = |entry: &Entry| entry.own_streams().any(|own| moved.contains(&own));
         for (entry, reply) in core::mem::take(&mut self.again) {
             if outdated(&entry) {
                 tell(reply, Reply::Again { entry, why: Again::Reload });

@@ -85,6 +85,12 @@ impl Entry {
         })
     }
 
+    /// The streams of single things that the decision looks at: that of the holder's key, and that of the certificate which
+    /// is renewed.
+    pub(super) fn own_streams(&self) -> impl Iterator<Item = StreamId> + '_ {
+        self.own.iter().cloned().chain(self.renews.as_ref().map(stream::certificate))
+    }
+
     /// The command that it carries out.
     pub(super) const fn command(&self) -> &'static str {
         match self.renews {

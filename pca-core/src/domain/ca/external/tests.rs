@@ -136,7 +136,7 @@ fn c2_a_wrong_answer_is_refused_with_every_reason() {
     let der = offline.certify(&scene, csr.subject(), rsa.public_key(), 7);
     let refusal = scene.refused(&enable(&der));
     assert_eq!(scene.codes(&refusal)[0], "C2 other-key");
-    assert!(refusal.names("O3"), "{refusal}");
+    assert!(scene.codes(&refusal).contains(&"C3 wrong-family".to_owned()), "{refusal}");
     // What was right stays possible.
     let der = offline.certify(&scene, csr.subject(), csr.public_key(), 7);
     scene.run(&enable(&der)).unwrap();
@@ -226,7 +226,7 @@ fn c7_an_external_root_ends_without_a_key_and_without_a_last_crl() {
     assert_eq!(plan.to_sign().len(), 1, "only the intermediate's key is here");
     let events = scene.run(&command).unwrap();
     let answer = ResetCa::answer(&events).unwrap();
-    assert_eq!(answer.surviving_keys, [root.clone()]);
+    assert_eq!(answer.surviving_keys, std::slice::from_ref(&root));
     assert_eq!(answer.trust_anchors.len(), 1);
     assert!(unfinished(scene.ca(&root)).is_empty());
     assert_eq!(unfinished(scene.ca(&intermediate)).len(), 3);
