@@ -167,6 +167,8 @@ pub struct ToSign {
     pub algorithm: SignatureAlgorithm,
     /// The to-be-signed DER.
     pub tbs: Arc<[u8]>,
+    /// SHA-256 of it, where the decision has computed it: of CRLs, which may be large.
+    pub sha256: Option<Digest>,
     /// Whether it is a certificate for a holder, and not for a CA, nor a CRL.
     pub end_entity: bool,
     event: Option<usize>,
@@ -200,7 +202,8 @@ impl Plan {
         let end_entity = matches!(event, Event::CertificateIssued(_));
         let algorithm = public_key.signature_algorithm();
         let tbs = tbs.into();
-        self.to_sign.push(ToSign { key, public_key, algorithm, tbs, end_entity, event: Some(self.events.len()) });
+        let (sha256, event_at) = (digest_of(&event), Some(self.events.len()));
+        self.to_sign.push(ToSign { key, public_key, algorithm, tbs, sha256, end_entity, event: event_at });
         self.events.push(event);
         self
     }
@@ -210,7 +213,7 @@ impl Plan {
     /// for a certificate or a CRL.
     #[must_use]
     pub fn and_probe(self, key: KeyId, public_key: PublicKey) -> Self {
-        self.and_resigned(key, public_key, &b"pca: this key still signs"[..])
+        self.and_resigned(key, public_key, &b"pca: this key still signs"[..], None)
     }
 
     /// Says that an event of an earlier commit, at that position, stands: what it was about is signed once more, and nothing
@@ -225,14 +228,22 @@ impl Plan {
         public_key: PublicKey,
         tbs: impl Into<Arc<[u8]>>,
     ) -> Self {
-        self.standing.push(event.into());
+        let event = event.into();
+        let sha256 = digest_of(&event);
+        self.standing.push(event);
         self.stands_at = position;
-        self.and_resigned(key, public_key, tbs)
+        self.and_resigned(key, public_key, tbs, sha256)
     }
 
-    fn and_resigned(mut self, key: KeyId, public_key: PublicKey, tbs: impl Into<Arc<[u8]>>) -> Self {
-        let algorithm = public_key.signature_algorithm();
-        self.to_sign.push(ToSign { key, public_key, algorithm, tbs: tbs.into(), end_entity: false, event: None });
+    fn and_resigned(
+        mut self,
+        key: KeyId,
+        public_key: PublicKey,
+        tbs: impl Into<Arc<[u8]>>,
+        sha256: Option<Digest>,
+    ) -> Self {
+        let (algorithm, tbs) = (public_key.signature_algorithm(), tbs.into());
+        self.to_sign.push(ToSign { key, public_key, algorithm, tbs, sha256, end_entity: false, event: None });
         self
     }
 
@@ -298,6 +309,14 @@ impl Plan {
             }
         }
         (self.events, self.to_sign)
+    }
+}
+
+/// The digest of what is signed for an event, where the event tells it.
+fn digest_of(event: &Event) -> Option<Digest> {
+    match event {
+        Event::CrlPublished(published) => Some(published.digest),
+        _ => None,
     }
 }
 
