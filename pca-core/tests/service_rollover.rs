@@ -69,7 +69,7 @@ fn lists(site: &Site, ca: &CaId) -> Vec<String> {
             next_update: parsed.next_update().unwrap(),
         };
         let (tbs, algorithm) = (list.tbs([octets.as_slice()]), issuer.signature_algorithm());
-        let request = SignRequest { key: generation.key.clone(), algorithm, message: tbs.clone().into() };
+        let request = SignRequest { key: generation.key.clone(), algorithm, message: tbs.clone().into(), sha256: None };
         let signature = pollster::block_on(site.keys.sign(&[request])).remove(0).unwrap();
         pem("X509 CRL", &assemble(&tbs, algorithm, &signature))
     };

@@ -10,7 +10,8 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use futures_util::StreamExt as _;
 use pca_core::delivery::{Format, Options};
-use pca_core::domain::certificate::{IssueCertificate, RemoveCertificate, RevokeCertificate};
+use pca_core::domain::certificate::{IssueCertificate, ReleaseHold, RemoveCertificate, RevokeCertificate};
+use pca_core::domain::crl::PublishCrl;
 use pca_core::domain::event::Money;
 use pca_core::domain::order::BuyQuota;
 use pca_core::domain::quota::{AssignQuota, Quota};
@@ -245,6 +246,39 @@ fn commands_about_one_certificate_read_a_handful_of_events() {
         assert!(counting.of("quota") <= of_quota, "{what}: {told:?}");
         assert!(counting.total() <= of_quota + 40, "{what}: {told:?}");
     }
+}
+
+#[test]
+fn what_is_revoked_is_kept_too() {
+    let site = Site::new(Kind::FakeMemory);
+    let oa = site.issuing(60).intermediate;
+    let store = MemorySnapshotStore::new();
+    let revoke = |pca: &blocking::Pca, reason| {
+        let id = pca.issue(server(&oa, "a.example"), &by()).unwrap().answer.id;
+        pca.execute(RevokeCertificate { id, reason, invalidity_date: None }, &by()).unwrap();
+        id
+    };
+    let kept = || Snapshots::new(store.clone()).every(5);
+    let pca = site.remembering(kept());
+    for _ in 0..23 {
+        revoke(&pca, RevocationReason::Superseded);
+    }
+    let held = revoke(&pca, RevocationReason::CertificateHold);
+    pca.publish_crl(&oa, &by()).unwrap();
+    pca.execute(ReleaseHold { id: held }, &by()).unwrap();
+    for _ in 0..12 {
+        revoke(&pca, RevocationReason::KeyCompromise);
+    }
+
+    let counting = Counting::over(&site.store);
+    let counted: Arc<dyn EventStore> = Arc::new(counting.clone());
+    let delta = PublishCrl { delta: true, ..PublishCrl::full(oa.clone()) };
+    let list = site.remembering_over(counted, kept()).publish_crls(&delta, &by()).unwrap().newest;
+    assert!(counting.of("crl") <= 6, "{:?}", counting.events);
+    assert_eq!(list.facts.entries, 13);
+    let again = site.another().publish_crls(&delta, &by()).unwrap().newest;
+    assert_eq!((again.facts.number, again.facts.digest), (list.facts.number, list.facts.digest));
+    site.check();
 }
 
 /// A small log with a snapshot on the way.

@@ -94,12 +94,14 @@ impl MemoryKeyStore {
 
     fn sign_one(&self, request: &SignRequest) -> Result<Signature, KeyError> {
         let kept = self.find(&request.key)?;
-        kept.signer.sign(request.algorithm, &request.message).map_err(|error| match error {
-            SoftwareError::AlgorithmMismatch { algorithm, .. } => {
-                KeyError::AlgorithmMismatch { id: request.key.clone(), algorithm }
-            }
-            error => KeyError::Backend { detail: error.to_string() },
-        })
+        kept.signer.sign_known(request.algorithm, &request.message, request.sha256.as_ref()).map_err(
+            |error| match error {
+                SoftwareError::AlgorithmMismatch { algorithm, .. } => {
+                    KeyError::AlgorithmMismatch { id: request.key.clone(), algorithm }
+                }
+                error => KeyError::Backend { detail: error.to_string() },
+            },
+        )
     }
 }
 

@@ -18,7 +18,7 @@ use pca_core::keys::software::{default_backend, verify};
 use pca_core::keys::{
     Algorithm, KeyError, KeyId, KeyRequest, KeyUse, PrivateKey, PublicKey, SignRequest, Signature, SignatureAlgorithm,
 };
-use pca_core::log::CommitId;
+use pca_core::log::{CommitId, Digest};
 use pca_core::ports::KeyStore;
 use pollster::block_on;
 
@@ -139,7 +139,7 @@ fn generate(store: &impl KeyStore, rule: Rule, request: KeyRequest) -> Result<Pu
 }
 
 fn sign(store: &impl KeyStore, key: &KeyId, how: SignatureAlgorithm, message: &[u8]) -> Result<Signature, KeyError> {
-    let request = SignRequest { key: key.clone(), algorithm: how, message: message.into() };
+    let request = SignRequest { key: key.clone(), algorithm: how, message: message.into(), sha256: None };
     block_on(store.sign(&[request])).pop().unwrap_or(Err(KeyError::Closed))
 }
 
@@ -301,8 +301,10 @@ fn in_order(store: &impl KeyStore) -> Result<(), Violation> {
             let absent = turn % 5 == 4;
             let key = request.filter(|_| !absent).map_or_else(|| id(99), |request| request.id.clone());
             let algorithm = public.map_or(SignatureAlgorithm::Ed25519, PublicKey::signature_algorithm);
-            let message = Arc::from(turn.to_be_bytes().as_slice());
-            (SignRequest { key, algorithm, message }, public.filter(|_| !absent))
+            let message: Arc<[u8]> = Arc::from(turn.to_be_bytes().as_slice());
+            // That the digest is known changes nothing.
+            let sha256 = (turn % 3 == 0).then(|| Digest::of(&message));
+            (SignRequest { key, algorithm, message, sha256 }, public.filter(|_| !absent))
         })
         .collect();
     let signatures = block_on(store.sign(&asked.iter().map(|(request, _)| request.clone()).collect::<Vec<_>>()));

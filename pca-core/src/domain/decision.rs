@@ -153,7 +153,7 @@ impl ToSign {
     /// An OCSP answer: signed, and written down nowhere.
     pub(crate) fn answer(key: KeyId, public_key: PublicKey, tbs: Arc<[u8]>) -> Self {
         let algorithm = public_key.signature_algorithm();
-        Self { key, public_key, algorithm, tbs, end_entity: true, event: None, part: 0 }
+        Self { key, public_key, algorithm, tbs, sha256: None, end_entity: true, event: None, part: 0 }
     }
 }
 
@@ -177,6 +177,8 @@ pub struct ToSign {
     pub algorithm: SignatureAlgorithm,
     /// The to-be-signed DER.
     pub tbs: Arc<[u8]>,
+    /// SHA-256 of it, where the decision has computed it: of CRLs, which may be large.
+    pub sha256: Option<Digest>,
     /// Whether it is a certificate for a holder or an OCSP answer, and not a certificate for a CA, nor a CRL.
     pub end_entity: bool,
     event: Option<usize>,
@@ -221,8 +223,8 @@ impl Plan {
         let end_entity = matches!(event, Event::CertificateIssued(_));
         let algorithm = public_key.signature_algorithm();
         let tbs = tbs.into();
-        let event_at = Some(self.events.len());
-        self.to_sign.push(ToSign { key, public_key, algorithm, tbs, end_entity, event: event_at, part: 0 });
+        let (sha256, event_at) = (digest_of(&event), Some(self.events.len()));
+        self.to_sign.push(ToSign { key, public_key, algorithm, tbs, sha256, end_entity, event: event_at, part: 0 });
         self.events.push(event);
         self
     }
@@ -233,6 +235,7 @@ impl Plan {
     pub(crate) fn and_signed_parts(mut self, event: impl Into<Event>, parts: Vec<Part>) -> Self {
         let at = self.events.len();
         self.to_sign.extend(parts.into_iter().enumerate().map(|(part, Part { key, public_key, tbs })| ToSign {
+            sha256: None,
             key,
             algorithm: public_key.signature_algorithm(),
             public_key,
@@ -250,7 +253,7 @@ impl Plan {
     /// for a certificate or a CRL.
     #[must_use]
     pub fn and_probe(self, key: KeyId, public_key: PublicKey) -> Self {
-        self.and_resigned(key, public_key, &b"pca: this key still signs"[..])
+        self.and_resigned(key, public_key, &b"pca: this key still signs"[..], None)
     }
 
     /// Says that an event of an earlier commit, at that position, stands: what it was about is signed once more, and nothing
@@ -265,22 +268,23 @@ impl Plan {
         public_key: PublicKey,
         tbs: impl Into<Arc<[u8]>>,
     ) -> Self {
-        self.standing.push(event.into());
+        let event = event.into();
+        let sha256 = digest_of(&event);
+        self.standing.push(event);
         self.stands_at = position;
-        self.and_resigned(key, public_key, tbs)
+        self.and_resigned(key, public_key, tbs, sha256)
     }
 
-    fn and_resigned(mut self, key: KeyId, public_key: PublicKey, tbs: impl Into<Arc<[u8]>>) -> Self {
-        let algorithm = public_key.signature_algorithm();
-        self.to_sign.push(ToSign {
-            key,
-            public_key,
-            algorithm,
-            tbs: tbs.into(),
-            end_entity: false,
-            event: None,
-            part: 0,
-        });
+    fn and_resigned(
+        mut self,
+        key: KeyId,
+        public_key: PublicKey,
+        tbs: impl Into<Arc<[u8]>>,
+        sha256: Option<Digest>,
+    ) -> Self {
+        let (algorithm, tbs) = (public_key.signature_algorithm(), tbs.into());
+        let (end_entity, event, part) = (false, None, 0);
+        self.to_sign.push(ToSign { key, public_key, algorithm, tbs, sha256, end_entity, event, part });
         self
     }
 
@@ -363,6 +367,14 @@ impl Plan {
             }
         }
         (self.events, self.to_sign)
+    }
+}
+
+/// The digest of what is signed for an event, where the event tells it.
+fn digest_of(event: &Event) -> Option<Digest> {
+    match event {
+        Event::CrlPublished(published) => Some(published.digest),
+        _ => None,
     }
 }
 

@@ -10,16 +10,29 @@ use serde::{Deserialize, Serialize};
 use crate::log::{Digest, Position, Revision, StreamEvent, StreamId, pack, unpack};
 
 use super::State;
+use super::crl::Crl;
+use super::event::Der;
 use super::quota::Quota;
 
-/// The version of a stream's fold, if its state is worth keeping: if the stream grows with every certificate.
+/// The version of a stream's fold, if its state is worth keeping: if the stream grows with every certificate, or every
+/// revocation.
 ///
 /// All other streams that many commands look at are short: CAs, the policy and the enterprise move some dozen times in
 /// their lives.
 pub(crate) fn fold_version(stream: &StreamId) -> Option<u32> {
     match stream.category() {
         "quota" => Some(Quota::FOLD_VERSION),
+        "crl" => Some(Crl::FOLD_VERSION),
         _ => None,
+    }
+}
+
+/// After how many further events a state is worth keeping anew, at least: one of `crl` is as large as what was revoked, and
+/// is written whole. So what is written for one revocation stays the same.
+pub(crate) fn worth_after(state: &State) -> u64 {
+    match state {
+        State::Crl(crl) => u64::try_from(crl.entries().len() / 16).unwrap_or(u64::MAX),
+        _ => 0,
     }
 }
 
@@ -59,9 +72,9 @@ pub(crate) enum SnapshotFault {
 }
 
 #[derive(Serialize)]
-struct Keeping<'a, S> {
+struct Keeping<S> {
     anchor: Anchor,
-    state: &'a S,
+    state: S,
 }
 
 #[derive(Deserialize)]
@@ -77,23 +90,55 @@ pub(crate) fn encode(
     anchor: Anchor,
     state: &State,
 ) -> Result<Vec<u8>, SnapshotFault> {
-    let State::Quota(state) = state else { return Err(SnapshotFault::NotKept) };
+    let no_encoding = |source: rmp_serde::encode::Error| SnapshotFault::Encode { detail: source.to_string() };
     sound(state, stream, revision)?;
-    pack(&Keeping { anchor, state }).map_err(|source| SnapshotFault::Encode { detail: source.to_string() })
+    match state {
+        State::Quota(state) => pack(&Keeping { anchor, state }).map_err(no_encoding),
+        State::Crl(state) => {
+            let octets = pack(state).map_err(no_encoding)?;
+            pack(&Keeping { anchor, state: Checked { digest: Digest::of(&octets), octets: Der::from(octets) } })
+                .map_err(no_encoding)
+        }
+        _ => Err(SnapshotFault::NotKept),
+    }
+}
+
+/// A state that no sum would tell from a damaged one, with its digest: what is revoked must not be lost to a cache.
+#[derive(Serialize, Deserialize)]
+struct Checked {
+    digest: Digest,
+    octets: Der,
 }
 
 /// Decodes a stream's state at a revision, and where it is anchored.
 pub(crate) fn decode(stream: &StreamId, revision: Revision, octets: &[u8]) -> Result<(Anchor, State), SnapshotFault> {
-    if stream.category() != "quota" {
-        return Err(SnapshotFault::NotKept);
-    }
-    let kept: Kept<Quota> = unpack(octets).map_err(|detail| SnapshotFault::Decode { detail })?;
-    sound(&kept.state, stream, revision)?;
-    Ok((kept.anchor, State::Quota(kept.state)))
+    let malformed = |detail: String| SnapshotFault::Decode { detail };
+    let (anchor, state) = match stream.category() {
+        "quota" => {
+            let kept: Kept<Quota> = unpack(octets).map_err(malformed)?;
+            (kept.anchor, State::Quota(kept.state))
+        }
+        "crl" => {
+            let kept: Kept<Checked> = unpack(octets).map_err(malformed)?;
+            let octets = kept.state.octets.as_bytes();
+            if Digest::of(octets) != kept.state.digest {
+                return Err(malformed("its digest is another one".into()));
+            }
+            (kept.anchor, State::Crl(unpack(octets).map_err(malformed)?))
+        }
+        _ => return Err(SnapshotFault::NotKept),
+    };
+    sound(&state, stream, revision)?;
+    Ok((anchor, state))
 }
 
-fn sound(quota: &Quota, stream: &StreamId, revision: Revision) -> Result<(), SnapshotFault> {
-    if quota.is_sound(stream.key(), revision) {
+fn sound(state: &State, stream: &StreamId, revision: Revision) -> Result<(), SnapshotFault> {
+    let is_sound = match state {
+        State::Quota(quota) => quota.is_sound(stream.key(), revision),
+        State::Crl(crl) => crl.is_sound(stream.key(), revision),
+        _ => return Err(SnapshotFault::NotKept),
+    };
+    if is_sound {
         return Ok(());
     }
     Err(SnapshotFault::Unsound { stream: stream.clone(), revision })

@@ -45,9 +45,19 @@ pub(crate) fn agrees_at_every_revision(log: &[Arc<Recorded>]) {
                 let (kept, state) = decode(&stream, *revision, &octets).unwrap();
                 assert_eq!(kept, anchor);
                 *pieces = state;
-                assert_eq!(quota(whole), quota(pieces), "{stream} at {revision}");
+                same(whole, pieces, &format!("{stream} at {revision}"));
             }
         }
+    }
+}
+
+/// Whether both are the same state.
+#[track_caller]
+fn same(one: &State, other: &State, place: &str) {
+    match (one, other) {
+        (State::Quota(one), State::Quota(other)) => assert_eq!(one, other, "{place}"),
+        (State::Crl(one), State::Crl(other)) => assert_eq!(one, other, "{place}"),
+        other => panic!("{other:?}"),
     }
 }
 
@@ -122,6 +132,132 @@ fn a_known_history_is_kept_as_its_version_says() {
         panic!("version {} has no golden file: {error}; write it with PCA_GOLDEN=write", Quota::FOLD_VERSION)
     });
     assert_eq!(text, kept, "the fold of quota has changed: raise Quota::FOLD_VERSION");
+}
+
+/// A state of `crl` in which every field holds something, at its revision.
+fn known_crl() -> (StreamId, Revision, State) {
+    use crate::domain::event::{
+        CertificateRevoked, CrlPartition, CrlPublished, DeltaBase, GenerationEnd, HoldReleased,
+    };
+    use crate::domain::{CaId, Event};
+    use crate::keys::KeyId;
+    use crate::log::{CommitId, Metadata, Timestamp};
+    use crate::x509::{CertificateId, NameHash, RevocationReason, SerialNumber};
+    let (name, commit) = (NameHash::new([7; 5]), CommitId::new([3; 16]));
+    let ca = CaId::derive(&commit, 0);
+    let now = Timestamp::from_secs(1_900_000_000);
+    let id = |number: u8| CertificateId::new(name, SerialNumber::from_random([number; 10]));
+    let revoked = |number: u8, reason| CertificateRevoked {
+        id: id(number),
+        ca: ca.clone(),
+        reason,
+        invalidity_date: (number == 1).then_some(now),
+        not_after: now.plus_secs(86_400),
+        compromised_spki: None,
+        partition: (number == 2).then_some(5),
+    };
+    let full = CrlPublished {
+        ca: ca.clone(),
+        generation: 1,
+        subject_hash: name,
+        number: 1_900_000_000,
+        this_update: now,
+        next_update: now.plus_secs(86_400),
+        entries: 2,
+        expired_before: None,
+        covers: Position::new(2),
+        digest: Digest::of(b"list"),
+        last: None,
+        delta: None,
+        partition: None,
+        freshest: None,
+    };
+    let delta = CrlPublished {
+        number: 1_900_000_001,
+        covers: Position::new(4),
+        delta: Some(DeltaBase { number: full.number, covers: full.covers }),
+        partition: Some(CrlPartition { index: 5, addresses: vec!["http://pki.example/oa.5.crl".into()] }),
+        ..full.clone()
+    };
+    let end = GenerationEnd {
+        ca: ca.clone(),
+        generation: 1,
+        subject_hash: name,
+        reason: RevocationReason::CessationOfOperation,
+        cutoff: 9,
+        count: 2,
+        key: KeyId::derive(&commit, 0),
+        last_crl: false,
+        certificate: id(9),
+        fingerprint: Digest::of(b"certificate"),
+        root: false,
+        uploaded: false,
+        older: Vec::new(),
+        external: false,
+    };
+    let events: Vec<Event> = vec![
+        revoked(1, RevocationReason::Superseded).into(),
+        revoked(2, RevocationReason::CertificateHold).into(),
+        full.into(),
+        HoldReleased { id: id(2) }.into(),
+        delta.into(),
+        crate::domain::event::CaReset { end }.into(),
+    ];
+    let stream = stream::crl(name);
+    let mut state = State::begin(&stream);
+    let metadata = Metadata {
+        command: "Test".into(),
+        actor: "tester".into(),
+        claimed_actor: None,
+        reason: None,
+        correlation: None,
+        decided_at: now,
+        wall_clock: None,
+    };
+    let mut revision = Revision::ZERO;
+    for event in &events {
+        revision = revision.plus(1);
+        let position = Position::new(revision.get());
+        state.evolve(event, &Moment { time: now, revision, position, metadata: &metadata });
+    }
+    (stream, revision, state)
+}
+
+/// As `a_known_history_is_kept_as_its_version_says`, of what is revoked.
+#[test]
+fn what_is_revoked_is_kept_as_its_version_says() {
+    let (stream, revision, state) = known_crl();
+    let anchor = Anchor { position: Position::new(revision.get()), digest: Digest::of(b"the commit of that event") };
+    let octets = encode(&stream, revision, anchor, &state).unwrap();
+    let text: String = octets.iter().fold(String::new(), |mut text, octet| {
+        write!(text, "{octet:02x}").unwrap();
+        text
+    });
+    let text = text + "\n";
+    let file = golden(&format!("crl.{}.hex", Crl::FOLD_VERSION));
+    if std::env::var("PCA_GOLDEN").is_ok_and(|word| word == "write") && !file.exists() {
+        std::fs::write(&file, &text).unwrap();
+    }
+    let kept = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(text, kept, "the fold of crl has changed: raise Crl::FOLD_VERSION");
+    let (read, back) = decode(&stream, revision, &octets).unwrap();
+    assert_eq!(read, anchor);
+    same(&back, &state, "what is kept");
+    let State::Crl(crl) = &state else { panic!() };
+    assert!(crl.entries().len() == 1 && crl.all_issued().count() == 2 && crl.ends().len() == 1);
+    // No octet of it can change unnoticed, and no state of another name or without events is believed.
+    for at in 0..octets.len() {
+        let mut damaged = octets.clone();
+        damaged[at] ^= 1;
+        if let Ok((read, back)) = decode(&stream, revision, &damaged) {
+            assert_ne!(read, anchor, "the anchor is for the log to judge");
+            same(&back, &state, "what is kept");
+        }
+        assert!(decode(&stream, revision, &octets[..at]).is_err());
+    }
+    let other = stream::crl(crate::x509::NameHash::new([8; 5]));
+    assert!(matches!(decode(&other, revision, &octets), Err(SnapshotFault::Unsound { .. })));
+    assert!(matches!(decode(&stream, Revision::ZERO, &octets), Err(SnapshotFault::Unsound { .. })));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{Algorithm, KeyId, SignatureAlgorithm};
+use crate::log::Digest;
 
 /// What a key is for; a key store keeps the two kinds apart (rule K1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -34,6 +35,9 @@ pub struct SignRequest {
     pub algorithm: SignatureAlgorithm,
     /// The message itself (not a digest): the to-be-signed DER.
     pub message: Arc<[u8]>,
+    /// SHA-256 of the message, where whoever asks has computed it already and vouches for it: a CRL may have tens of millions
+    /// of octets, which need not be hashed again. A store may use it or not.
+    pub sha256: Option<Digest>,
 }
 
 /// A signature as it goes into a BIT STRING: for ECDSA the DER `Ecdsa-Sig-Value`, for RSA and Ed25519 the raw octets.

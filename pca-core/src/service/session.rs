@@ -292,12 +292,16 @@ pub(super) fn checked(to_sign: &ToSign, signature: Signature, verify: VerifyAfte
         VerifyAfterSigning::Authorities => !to_sign.end_entity,
         VerifyAfterSigning::Everything => true,
     };
-    if wanted && software::verify(&to_sign.public_key, to_sign.algorithm, &to_sign.tbs, &signature).is_err() {
-        return Err(Error::BadSignature { key: to_sign.key.to_string() });
+    if wanted {
+        let ToSign { public_key, algorithm, tbs, sha256, .. } = to_sign;
+        let verified =
+            software::default_backend().verify_known(public_key, *algorithm, tbs, sha256.as_ref(), &signature);
+        verified.map_err(|_| Error::BadSignature { key: to_sign.key.to_string() })?;
     }
     Ok(signature)
 }
 
 pub(super) fn sign_request(to_sign: &ToSign) -> SignRequest {
-    SignRequest { key: to_sign.key.clone(), algorithm: to_sign.algorithm, message: Arc::clone(&to_sign.tbs) }
+    let (algorithm, message, sha256) = (to_sign.algorithm, Arc::clone(&to_sign.tbs), to_sign.sha256);
+    SignRequest { key: to_sign.key.clone(), algorithm, message, sha256 }
 }

@@ -310,7 +310,8 @@ impl KeyStore for FileKeyStore {
         let jobs: Vec<_> = known.into_iter().zip(requests.iter().cloned()).collect();
         let sign = |(signer, request): &(Result<Arc<dyn Signer>, KeyError>, SignRequest)| {
             let signer = signer.as_ref().map_err(KeyError::clone)?;
-            signer.sign(request.algorithm, &request.message).map_err(|error| sign_error(request, &error))
+            let known = request.sha256.as_ref();
+            signer.sign_known(request.algorithm, &request.message, known).map_err(|error| sign_error(request, &error))
         };
         let answers = match (all_fast, jobs.len()) {
             (true, 1) => self.signing.map_small(jobs, sign).await,

@@ -50,7 +50,7 @@ fn make(store: &FileKeyStore, number: u32, key_use: KeyUse) -> Result<PublicKey,
 }
 
 fn sign(store: &FileKeyStore, number: u32) -> Result<Signature, KeyError> {
-    let request = SignRequest { key: id(number), algorithm: HOW, message: Arc::from(&b"message"[..]) };
+    let request = SignRequest { key: id(number), algorithm: HOW, message: Arc::from(&b"message"[..]), sha256: None };
     block_on(store.sign(&[request])).pop().unwrap()
 }
 

@@ -293,6 +293,7 @@ mod tests {
                 key: request.id.clone(),
                 algorithm: key.signature_algorithm(),
                 message: b"message".as_slice().into(),
+                sha256: None,
             };
             let signature = block_on(store.sign(core::slice::from_ref(&sign))).pop().unwrap().unwrap();
             assert_eq!(block_on(other.sign(core::slice::from_ref(&sign))), [Ok(signature.clone())]);

@@ -7,12 +7,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::domain::event::Der;
 use crate::log::{Position, Timestamp};
 use crate::x509::{CrlEntry, RevocationReason, SerialNumber};
 
-/// How many entries a chunk has at most: a revocation among a million copies one chunk of some 100 KB at most and as
+/// How many entries a chunk has at most: a revocation among a million copies one chunk of some 30 KB at most and as
 /// many pointers as there are chunks. In tests a few are enough to have several chunks.
-const CHUNK: usize = if cfg!(test) { 8 } else { 1024 };
+const CHUNK: usize = if cfg!(test) { 8 } else { 256 };
 
 /// A certificate that is revoked or on hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +38,52 @@ impl Entry {
     /// It, as it stands on a CRL.
     pub(super) fn on_a_list(&self, serial: SerialNumber) -> CrlEntry {
         CrlEntry { serial, revoked_at: self.at, reason: self.reason, invalidity_date: self.invalidity_date }
+    }
+}
+
+impl Entry {
+    /// Appends it as snapshots keep it: length and octets of the serial number; which of the three facts that may be absent
+    /// are there, as bits; the reason's code; then each fact in big-endian octets.
+    fn keep(&self, serial: &SerialNumber, octets: &mut Vec<u8>) {
+        let serial = serial.as_der_content();
+        let there = |fact: bool, bit: u8| if fact { bit } else { 0 };
+        let facts = there(self.invalidity_date.is_some(), 1)
+            | there(self.not_after.is_some(), 2)
+            | there(self.partition.is_some(), 4);
+        octets.push(u8::try_from(serial.len()).unwrap_or_default());
+        octets.extend_from_slice(serial);
+        octets.extend([facts, self.reason.code()]);
+        octets.extend(self.at.micros().to_be_bytes());
+        octets.extend(self.moved.get().to_be_bytes());
+        for date in [self.invalidity_date, self.not_after].into_iter().flatten() {
+            octets.extend(date.micros().to_be_bytes());
+        }
+        octets.extend(self.partition.iter().flat_map(|index| index.to_be_bytes()));
+    }
+
+    /// Takes one from the front of such octets.
+    fn from_kept(octets: &mut &[u8]) -> Option<(SerialNumber, Self)> {
+        fn take<const N: usize>(octets: &mut &[u8]) -> Option<[u8; N]> {
+            let (taken, rest) = octets.split_first_chunk()?;
+            *octets = rest;
+            Some(*taken)
+        }
+        let date = |octets: &mut &[u8]| take(octets).map(|micros| Timestamp::from_micros(i64::from_be_bytes(micros)));
+        let [length] = take(octets)?;
+        let (serial, rest) = octets.split_at_checked(length.into())?;
+        *octets = rest;
+        let serial = SerialNumber::from_der_content(serial).ok()?;
+        let [facts, code] = take(octets)?;
+        if facts > 7 {
+            return None;
+        }
+        let reason = RevocationReason::from_code(code)?;
+        let at = date(octets)?;
+        let moved = Position::new(u64::from_be_bytes(take(octets)?));
+        let invalidity_date = if facts & 1 != 0 { Some(date(octets)?) } else { None };
+        let not_after = if facts & 2 != 0 { Some(date(octets)?) } else { None };
+        let partition = if facts & 4 != 0 { Some(u16::from_be_bytes(take(octets)?)) } else { None };
+        Some((serial, Self { at, reason, invalidity_date, not_after, partition, moved }))
     }
 }
 
@@ -129,6 +178,38 @@ impl Entries {
         }
         self.len -= usize::from(entry.is_some());
         entry
+    }
+
+    /// All of them as octets, as snapshots keep them, by serial number.
+    pub(super) fn keep(&self) -> Vec<u8> {
+        let mut octets = Vec::with_capacity(self.len * 48);
+        self.iter().for_each(|(serial, entry)| entry.keep(serial, &mut octets));
+        octets
+    }
+
+    /// Entries from such octets; nothing if they are none, or not in the order of their serial numbers.
+    pub(super) fn from_kept(mut octets: &[u8]) -> Option<Self> {
+        let (mut entries, mut chunk, mut last) = (Self::default(), Chunk::default(), None);
+        while !octets.is_empty() {
+            let (serial, entry) = Entry::from_kept(&mut octets)?;
+            if last.replace(serial).is_some_and(|last| last >= serial) {
+                return None;
+            }
+            if chunk.len() >= CHUNK / 2 {
+                entries.append(core::mem::take(&mut chunk));
+            }
+            chunk.insert(serial, entry);
+        }
+        entries.append(chunk);
+        Some(entries)
+    }
+
+    /// Puts a chunk behind the others.
+    fn append(&mut self, chunk: Chunk) {
+        if let Some(first) = chunk.serials.first() {
+            self.len += chunk.len();
+            self.chunks.insert(*first, Arc::new(chunk));
+        }
     }
 
     /// The key of the chunk where a serial number stands, or would; nothing if it is lower than all.
@@ -261,6 +342,19 @@ impl PartialEq for Entries {
 
 impl Eq for Entries {}
 
+impl Serialize for Entries {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Der::from(self.keep()).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Entries {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let kept = Der::deserialize(deserializer)?;
+        Self::from_kept(kept.as_bytes()).ok_or_else(|| serde::de::Error::custom("these are no entries of a CRL"))
+    }
+}
+
 impl core::fmt::Debug for Entries {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_map().entries(self.iter()).finish()
@@ -316,6 +410,11 @@ mod tests {
             shared.push((entries, plain));
             for (entries, plain) in &shared {
                 prop_assert_eq!(entries.len(), plain.len());
+                let kept = Entries::from_kept(&entries.keep());
+                prop_assert_eq!(kept.as_ref(), Some(entries));
+                for chunk in kept.iter().flat_map(|kept| kept.chunks.values()) {
+                    prop_assert!((1..=CHUNK).contains(&chunk.len()));
+                }
                 prop_assert!(entries.iter().eq(plain.iter()), "what was shared stays as it was");
                 let encoded: Vec<u8> =
                     plain.iter().flat_map(|(serial, entry)| entry.on_a_list(*serial).encode()).collect();

@@ -15,13 +15,15 @@ pub use publish::{PublishCrl, PublishedCrl};
 
 use std::collections::BTreeMap;
 
-use crate::log::{Fold, Moment, Position, StreamId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::log::{Fold, Moment, Position, Revision, StreamId, Timestamp};
 use crate::x509::SerialNumber;
 
 use super::event::{CaReset, CaRevoked, CrlPublished, Event, GenerationEnd};
 
 /// The fold of `crl/<issuer name hash>`: over all keys, generations and resets of the name.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Crl {
     entries: Entries,
     released: BTreeMap<SerialNumber, Released>,
@@ -34,7 +36,7 @@ pub struct Crl {
 }
 
 /// What a CRL of an issuer name is about: the full ones of the name or of a partition, and the deltas to either.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct CrlScope {
     /// The partition; absent for all certificates of the name.
     pub partition: Option<u16>,
@@ -43,14 +45,14 @@ pub struct CrlScope {
 }
 
 /// The newest CRL of a scope.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IssuedCrl {
     by: Vec<CrlPublished>,
     at: Position,
 }
 
 /// A hold that was lifted after a full CRL that may list it: deltas to that one say so.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Released {
     at: Timestamp,
     position: Position,
@@ -59,7 +61,7 @@ struct Released {
 }
 
 /// That a generation of a CA ended: all that it issued ended with it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct End {
     /// What ended.
     pub end: GenerationEnd,
@@ -88,6 +90,22 @@ impl IssuedCrl {
 }
 
 impl Crl {
+    /// The version of this fold. It rises whenever the same events fold to another state: another field, another name or
+    /// shape of one, another meaning. A snapshot of another version is never read.
+    pub const FOLD_VERSION: u32 = 1;
+
+    /// Whether it can be the state of `crl/<name>` at a revision.
+    pub(crate) fn is_sound(&self, name: &str, revision: Revision) -> bool {
+        let issued = self.issues.values().flat_map(|issued| &issued.by);
+        let entries = self.entries.iter().map(|(_, entry)| entry.moved);
+        let moved = entries.chain(self.released.values().map(|released| released.position));
+        let moved = moved.chain(self.ends.iter().map(|end| end.position)).chain(self.moved_in.values().copied());
+        revision > Revision::ZERO
+            && issued.clone().all(|one| one.subject_hash.to_string() == name && one.number <= self.last_number)
+            && issued.clone().all(|one| one.covers <= self.moved)
+            && moved.chain([self.moved_everywhere]).all(|moved| moved <= self.moved)
+    }
+
     /// What is revoked or on hold by itself, by serial number.
     #[must_use]
     pub const fn entries(&self) -> &Entries {

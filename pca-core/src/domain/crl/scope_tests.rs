@@ -477,5 +477,6 @@ proptest! {
                 _ => {}
             }
         }
+        crate::domain::snapshot::tests::agrees_at_every_revision(scene.log());
     }
 }

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use super::{Backend, Signer, SoftwareError, VerifyError};
 use crate::keys::encoding::{self, Material};
 use crate::keys::{Algorithm, KeyKind, PrivateKey, PublicKey, Signature, SignatureAlgorithm};
+use crate::log::Digest;
 
 /// AWS-LC.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +51,23 @@ impl Backend for AwsLc {
         let verification = verification(key.kind(), algorithm)
             .ok_or(VerifyError::AlgorithmMismatch { kind: key.kind(), algorithm })?;
         UnparsedPublicKey::new(verification, key.raw()).verify(message, signature).map_err(|_| VerifyError::Invalid)
+    }
+
+    fn verify_known(
+        &self,
+        key: &PublicKey,
+        algorithm: SignatureAlgorithm,
+        message: &[u8],
+        sha256: Option<&Digest>,
+        signature: &[u8],
+    ) -> Result<(), VerifyError> {
+        let verification = verification(key.kind(), algorithm);
+        match (verification, imported(algorithm, sha256)) {
+            (Some(verification), Some(digest)) => UnparsedPublicKey::new(verification, key.raw())
+                .verify_digest(&digest, signature)
+                .map_err(|_| VerifyError::Invalid),
+            _ => self.verify(key, algorithm, message, signature),
+        }
     }
 
     fn is_on_curve(&self, kind: KeyKind, point: &[u8]) -> bool {
@@ -117,9 +135,37 @@ impl Signer for AwsLcSigner {
         }
     }
 
+    fn sign_known(
+        &self,
+        algorithm: SignatureAlgorithm,
+        message: &[u8],
+        sha256: Option<&Digest>,
+    ) -> Result<Signature, SoftwareError> {
+        let failed = |_| SoftwareError::Failed { operation: "signing" };
+        if !self.public.kind().can_sign(algorithm) {
+            return self.sign(algorithm, message);
+        }
+        match (&self.pair, imported(algorithm, sha256)) {
+            (Pair::Elliptic(pair), Some(digest)) => Ok(pair.sign_digest(&digest).map_err(failed)?.as_ref().to_vec()),
+            (Pair::Rsa(pair), Some(digest)) => {
+                let mut signature = vec![0; pair.public_modulus_len()];
+                pair.sign_digest(&lc::RSA_PKCS1_SHA256, &digest, &mut signature).map_err(failed)?;
+                Ok(signature)
+            }
+            _ => self.sign(algorithm, message),
+        }
+    }
+
     fn public_key(&self) -> &PublicKey {
         &self.public
     }
+}
+
+/// A known digest in AWS-LC's form, where it is the one that is signed.
+fn imported(algorithm: SignatureAlgorithm, sha256: Option<&Digest>) -> Option<lc_digest::Digest> {
+    let signs_it = matches!(algorithm, SignatureAlgorithm::EcdsaSha256 | SignatureAlgorithm::RsaPkcs1Sha256);
+    let digest = sha256.filter(|_| signs_it)?;
+    lc_digest::Digest::import_less_safe(digest.as_bytes(), &lc_digest::SHA256).ok()
 }
 
 fn generate_rsa(size: KeySize) -> Result<PrivateKey, SoftwareError> {

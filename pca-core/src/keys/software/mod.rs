@@ -13,6 +13,7 @@ use std::sync::Arc;
 use sha1::{Digest as _, Sha1};
 
 use super::{Algorithm, KeyKind, PrivateKey, PublicKey, Signature, SignatureAlgorithm};
+use crate::log::Digest;
 
 #[cfg(feature = "aws-lc")]
 mod aws_lc;
@@ -59,6 +60,22 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
         signature: &[u8],
     ) -> Result<(), VerifyError>;
 
+    /// Verifies a signature over a message whose SHA-256 may be known, and which whoever calls vouches for.
+    ///
+    /// # Errors
+    /// As [`verify`](Self::verify).
+    fn verify_known(
+        &self,
+        key: &PublicKey,
+        algorithm: SignatureAlgorithm,
+        message: &[u8],
+        sha256: Option<&Digest>,
+        signature: &[u8],
+    ) -> Result<(), VerifyError> {
+        let _ = sha256;
+        self.verify(key, algorithm, message, signature)
+    }
+
     /// Whether an uncompressed point lies on the curve of a kind of key. Called by [`PublicKey::from_spki_der`].
     fn is_on_curve(&self, kind: KeyKind, point: &[u8]) -> bool;
 
@@ -78,6 +95,21 @@ pub trait Signer: Send + Sync {
     /// [`SoftwareError::AlgorithmMismatch`] if the key does not sign in this way ([`KeyKind::can_sign`]),
     /// [`SoftwareError::Failed`].
     fn sign(&self, algorithm: SignatureAlgorithm, message: &[u8]) -> Result<Signature, SoftwareError>;
+
+    /// Signs a message whose SHA-256 may be known: where that is what is signed, a large message is not hashed again. Whoever
+    /// calls vouches for the digest.
+    ///
+    /// # Errors
+    /// As [`sign`](Self::sign).
+    fn sign_known(
+        &self,
+        algorithm: SignatureAlgorithm,
+        message: &[u8],
+        sha256: Option<&Digest>,
+    ) -> Result<Signature, SoftwareError> {
+        let _ = sha256;
+        self.sign(algorithm, message)
+    }
 
     /// The public half.
     fn public_key(&self) -> &PublicKey;

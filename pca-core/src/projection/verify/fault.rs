@@ -126,6 +126,18 @@ pub enum DomainFault {
         /// The number.
         found: u64,
     },
+    /// A delta CRL whose base is not the newest full CRL of its scope (rule A3).
+    #[error(
+        "the delta CRL of {issuer} at position {position} names CRL {base} as its base, which is not the newest full one"
+    )]
+    DeltaBase {
+        /// Where.
+        position: Position,
+        /// The hash of the issuer name.
+        issuer: NameHash,
+        /// The number that it names.
+        base: u64,
+    },
     /// A CRL that says to cover what had not happened.
     #[error("the CRL at position {position} says to cover position {covers}")]
     CrlCovers {
@@ -153,6 +165,7 @@ impl DomainFault {
             | Self::KeyRole { position, .. }
             | Self::UnknownCertificate { position, .. }
             | Self::CrlNumber { position, .. }
+            | Self::DeltaBase { position, .. }
             | Self::CrlCovers { position, .. } => *position,
         }
     }

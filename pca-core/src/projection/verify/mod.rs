@@ -10,7 +10,7 @@ mod roll_over;
 
 pub use fault::{CertificateFault, DomainFault};
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::domain::ca::{Ca, CaState, Generation};
 use crate::domain::event::{CaEnabled, CertificateIssued, CrlPublished, Event, ResponderCertified};
@@ -43,6 +43,8 @@ struct CrlNumbers {
     last: u64,
     /// The generations whose keys signed the CRL of that number (rule A3: all live ones sign the same).
     signed_by: Vec<(CaId, u32)>,
+    /// The newest full CRL of the name, and of each partition.
+    full: BTreeMap<Option<u16>, u64>,
 }
 
 impl Default for DomainVerifier {
@@ -175,7 +177,7 @@ impl DomainVerifier {
         if let Some(number) = enabled.carried_crl.as_ref().and_then(|carried| carried.number) {
             let numbers = self.crls.entry(enabled.subject_hash).or_default();
             if number > numbers.last {
-                *numbers = CrlNumbers { last: number, signed_by: Vec::new() };
+                *numbers = CrlNumbers { last: number, ..CrlNumbers::default() };
             }
         }
     }
@@ -249,7 +251,16 @@ impl DomainVerifier {
         } else if same {
             numbers.signed_by.push(signer);
         } else {
-            *numbers = CrlNumbers { last: published.number, signed_by: vec![signer] };
+            (numbers.last, numbers.signed_by) = (published.number, vec![signer]);
+        }
+        let partition = published.partition.as_ref().map(|partition| partition.index);
+        match &published.delta {
+            None => drop(numbers.full.insert(partition, published.number)),
+            Some(base) if numbers.full.get(&partition) == Some(&base.number) => {}
+            Some(base) => {
+                let (issuer, base) = (published.subject_hash, base.number);
+                faults.push(DomainFault::DeltaBase { position, issuer, base });
+            }
         }
         if published.covers >= position {
             faults.push(DomainFault::CrlCovers { position, covers: published.covers });

@@ -4,7 +4,7 @@
 
 use super::*;
 use crate::domain::certificate::IssueCertificate;
-use crate::domain::event::{CaDisabled, CertificateRevoked, Der};
+use crate::domain::event::{CaDisabled, CertificateRevoked, CrlPartition, DeltaBase, Der};
 use crate::domain::testing::Story;
 use crate::log::{Commit, CommitId, EncodedEvent, Head, Metadata, RequestDigest, Revision, Timestamp};
 use crate::projection::testing::{record, some_certificate};
@@ -240,6 +240,17 @@ fn a3_crl_numbers_rise() {
     assert!(matches!(rise(&[(5, 1), (5, 1)]).as_slice(), [DomainFault::CrlNumber { last: 5, found: 5, .. }]));
     assert!(matches!(rise(&[(5, 1), (4, 2)]).as_slice(), [DomainFault::CrlNumber { last: 5, found: 4, .. }]));
     assert!(matches!(rise(&[(0, 1)]).as_slice(), [DomainFault::CrlNumber { .. }]));
+    let delta = |number, base, partition: Option<u16>| CrlPublished {
+        delta: Some(DeltaBase { number: base, covers: Position::new(1) }),
+        partition: partition.map(|index| CrlPartition { index, addresses: Vec::new() }),
+        ..crl(number, 1)
+    };
+    let based = story.clone().and(crl(5, 1));
+    assert_eq!(faults(based.clone().and(delta(6, 5, None)).and(delta(7, 5, None)).events()), []);
+    for wrong in [delta(6, 4, None), delta(6, 5, Some(0))] {
+        let told = faults(based.clone().and(wrong).events());
+        assert!(matches!(told.as_slice(), [DomainFault::DeltaBase { .. }]), "{told:?}");
+    }
     let ahead = CrlPublished { covers: Position::new(1000), ..crl(1, 1) };
     let faults = faults(story.clone().and(ahead).events());
     assert!(matches!(faults.as_slice(), [DomainFault::CrlCovers { .. }]), "{faults:?}");
