@@ -303,7 +303,7 @@ fn in_order(store: &impl KeyStore) -> Result<(), Violation> {
             let algorithm = public.map_or(SignatureAlgorithm::Ed25519, PublicKey::signature_algorithm);
             let message: Arc<[u8]> = Arc::from(turn.to_be_bytes().as_slice());
             // That the digest is known changes nothing.
-            let sha256 = (turn % 3 == 0).then(|| Digest::of(&message));
+            let sha256 = turn.is_multiple_of(3).then(|| Digest::of(&message));
             (SignRequest { key, algorithm, message, sha256 }, public.filter(|_| !absent))
         })
         .collect();

@@ -22,8 +22,8 @@ fn numbers(answer: &Value) -> (u64, u64) {
 /// The newest event of a kind.
 fn newest(desk: &Desk, kind: &str) -> Value {
     let lines = desk.run(&["log"]).stdout;
-    let events = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let newest = events.filter(|line| line.to_string().contains(&format!("\"{kind}\""))).last();
+    let mut events = lines.lines().rev().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let newest = events.find(|line| line.to_string().contains(&format!("\"{kind}\"")));
     newest.unwrap_or_else(|| panic!("no {kind} in {lines}"))
 }
 

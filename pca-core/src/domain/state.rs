@@ -19,6 +19,8 @@ macro_rules! states {
         /// The fold of a stream, by the stream's category.
         #[derive(Clone, Debug)]
         #[non_exhaustive]
+        // Each lies behind an `Arc` of its own: a box inside would save little, and cost the hot path a step.
+        #[allow(clippy::large_enum_variant)]
         pub enum State {
             $($(#[$doc])* $state($fold),)+
             /// A category that no decision looks at.

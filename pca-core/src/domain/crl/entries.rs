@@ -378,9 +378,9 @@ mod tests {
         Entry {
             at: Timestamp::from_secs(1_900_000_000 + i64::from(of)),
             reason: reasons.into_iter().cycle().nth(usize::from(of)).unwrap(),
-            invalidity_date: date(of % 3 == 0, 1_800_000_000),
-            not_after: date(of % 5 != 0, 2_000_000_000 - i64::from(of)),
-            partition: (of % 2 == 0).then_some(of),
+            invalidity_date: date(of.is_multiple_of(3), 1_800_000_000),
+            not_after: date(!of.is_multiple_of(5), 2_000_000_000 - i64::from(of)),
+            partition: of.is_multiple_of(2).then_some(of),
             moved: Position::new(moved),
         }
     }
@@ -403,7 +403,7 @@ mod tests {
                     entries.insert(serial, entry(of, moved));
                     plain.insert(serial, entry(of, moved));
                 }
-                if moved % 100 == 0 {
+                if moved.is_multiple_of(100) {
                     shared.push((entries.clone(), plain.clone()));
                 }
             }

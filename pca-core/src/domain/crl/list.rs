@@ -328,7 +328,7 @@ fn beside<'r>(crl: &Crl, roll_of: impl Fn(&CaId) -> Option<&'r Roll>, selection:
         }));
     }
     // What ended with its CA after its hold was lifted is listed for that.
-    found.sort_by(|one, other| (one.serial, one.is_released).cmp(&(other.serial, other.is_released)));
+    found.sort_by_key(|beside| (beside.serial, beside.is_released));
     found.dedup_by(|later, earlier| later.serial == earlier.serial);
     found
 }

@@ -124,6 +124,12 @@ impl Crl {
         self.issued(CrlScope::default())?.by.first()
     }
 
+    /// The position of the event that tells of the newest full CRL of the name.
+    #[must_use]
+    pub fn published_at(&self) -> Position {
+        self.issued(CrlScope::default()).map_or(Position::ZERO, IssuedCrl::at)
+    }
+
     /// The newest CRL of a scope.
     #[must_use]
     pub fn issued(&self, scope: CrlScope) -> Option<&IssuedCrl> {
