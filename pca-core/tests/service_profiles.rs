@@ -37,7 +37,7 @@ fn i2_a_lane_learns_of_what_is_adopted_and_permitted() {
         other.execute(AdoptProfile { profile: own("vpn") }, &by()).unwrap();
         let issued = [&site.pca, &other].map(|pca| pca.issue(ask(), &by()).unwrap());
         for issued in &issued {
-            let read = ParsedCertificate::from_der(issued.certificate.as_bytes()).unwrap();
+            let read = ParsedCertificate::from_der(issued.answer.certificate.as_bytes()).unwrap();
             assert_eq!(read.extensions().extended_key_usage.as_deref(), Some(own("vpn").purposes()));
         }
         // Another content under the name is refused, wherever it is asked for.
