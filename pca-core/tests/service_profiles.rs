@@ -66,6 +66,7 @@ fn i2_a_lane_learns_of_what_is_adopted_and_permitted() {
         };
         assert_eq!((profiles(name), profiles(Profile::Server.into())), (4, 1));
         site.check();
+        drop(other);
         let site = site.reopen();
         site.pca.issue(ask(), &by()).unwrap();
         let all = site.pca.unblocked();
