@@ -376,3 +376,18 @@ fn c6_pkilint_finds_nothing_in_constrained_cas_that_is_not_explained() {
     let findings: Vec<&String> = findings.iter().filter(|line| !explained(line)).collect();
     assert!(findings.is_empty(), "{findings:#?}");
 }
+
+/// x509-cert reads the constraints and writes the same octets.
+#[test]
+fn c6_x509_cert_writes_the_same_constraints() {
+    use der::{Decode as _, Encode as _};
+    for (number, (permitted, excluded, _)) in LOTS.iter().enumerate() {
+        let oa = constrained(number, permitted, excluded);
+        let own = oa.certificate.extensions().name_constraints.clone().unwrap();
+        let read = x509_cert::ext::pkix::NameConstraints::from_der(own.der()).unwrap();
+        assert_eq!(read.to_der().unwrap(), own.der());
+        let count = |list: Option<&Vec<_>>| list.map_or(0, Vec::len);
+        assert_eq!(count(read.permitted_subtrees.as_ref()), own.permitted().len());
+        assert_eq!(count(read.excluded_subtrees.as_ref()), own.excluded().len());
+    }
+}

@@ -117,13 +117,12 @@ fn fields(definition: &ProfileDefinition) -> BoxedStrategy<SubjectFields> {
         field(rules.country, "(DE|CN|US|CH)"),
         field(rules.locality, "[A-Z][a-z]{2,30}"),
     )
-        .prop_map(|(common_name, organization, country, locality)| {
-            let mut fields = SubjectFields::default();
-            fields.common_name = common_name;
-            fields.organization = organization;
-            fields.country = country;
-            fields.locality = locality;
-            fields
+        .prop_map(|(common_name, organization, country, locality)| SubjectFields {
+            common_name,
+            organization,
+            country,
+            locality,
+            ..SubjectFields::default()
         })
         .boxed()
 }
@@ -361,4 +360,51 @@ fn i2_pkilint_finds_nothing_that_is_not_explained() {
     let explained = |line: &str| EXPLAINED.iter().any(|(code, words)| line.contains(code) && line.contains(words));
     let findings: Vec<&String> = findings.iter().filter(|line| !explained(line)).collect();
     assert!(findings.is_empty(), "{findings:#?}");
+}
+
+/// x509-cert reads every certificate and each of its extensions, and writes the same octets.
+#[test]
+fn i5_x509_cert_writes_the_same_extensions() {
+    use const_oid::db::rfc5280;
+    use der::{Decode as _, Encode as _};
+    use x509_cert::ext::pkix;
+    for drawn in DRAWN.iter() {
+        let read = x509_cert::Certificate::from_der(drawn.certificate.der()).unwrap();
+        assert_eq!(read.to_der().unwrap(), drawn.certificate.der());
+        let definition = &drawn.draw.definition;
+        let find = |oid: &str| {
+            let oid = ObjectIdentifier::new_unwrap(oid);
+            let extensions = read.tbs_certificate().extensions().unwrap();
+            extensions.iter().find(|extension| extension.extn_id == oid).cloned()
+        };
+        let usage = find("2.5.29.15").unwrap();
+        let of = pkix::KeyUsage::from_der(usage.extn_value.as_bytes()).unwrap();
+        assert_eq!((usage.critical, of.to_der().unwrap().as_slice()), (true, usage.extn_value.as_bytes()));
+        match find("2.5.29.37") {
+            Some(extension) => {
+                let expected = pkix::ExtendedKeyUsage(definition.purposes().to_vec());
+                assert_eq!(extension.extn_value.as_bytes(), expected.to_der().unwrap());
+                assert_eq!(extension.critical, definition.extended_key_usage.critical);
+            }
+            None => assert!(definition.purposes().is_empty()),
+        }
+        let policies = find("2.5.29.32").map(|extension| {
+            let policies = pkix::CertificatePolicies::from_der(extension.extn_value.as_bytes()).unwrap();
+            policies.0.into_iter().map(|policy| policy.policy_identifier).collect::<Vec<_>>()
+        });
+        assert_eq!(policies.unwrap_or_default(), definition.policies);
+        // What is said on revocation, with the value NULL and not critical.
+        let marks = [("2.5.29.56", Revocation::NotAvailable), ("1.3.6.1.5.5.7.48.1.5", Revocation::NoCheck)];
+        for (oid, revocation) in marks {
+            let there = find(oid);
+            assert_eq!(there.is_some(), definition.revocation == revocation, "{oid} {:?}", drawn.draw);
+            assert!(there.is_none_or(|mark| !mark.critical && mark.extn_value.as_bytes() == [5, 0]));
+        }
+        let addressed = definition.revocation == Revocation::Addresses;
+        let access = &drawn.certificate.extensions().ocsp_urls;
+        let oid = rfc5280::ID_CE_CRL_DISTRIBUTION_POINTS.to_string();
+        assert_eq!((find(&oid).is_some(), !access.is_empty()), (addressed, addressed));
+        let critical = drawn.certificate.extensions().subject_alternative_names_critical;
+        assert_eq!(critical, drawn.certificate.subject().is_empty());
+    }
 }

@@ -127,6 +127,49 @@ fn i6_purposes_nest() {
     assert_eq!(check("1.3.6.1.5.5.7.3.1"), [""; 0]);
     assert_eq!(check("2.5.29.37.0"), [""; 0]);
     assert_eq!(check("1.3.6.1.5.5.7.3.2"), ["I6"]);
+    // Both purposes of mutual TLS are measured, and a certificate without any is good for every one.
+    let told = |profile: Profile, purpose: &str| {
+        let oa = with_purpose(purpose);
+        let planned = Planned { role: PlannedRole::EndEntity { profile: profile.definition() }, ..planned(&subject) };
+        let violations = check_path(&[&root.certificate, &oa.certificate], &planned);
+        violations.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    };
+    let server = "1.3.6.1.5.5.7.3.1";
+    assert!(told(Profile::Mutual, server).ends_with("does not allow the purpose clientAuth"));
+    assert!(told(Profile::OcspSigning, server).ends_with("does not allow the purpose OCSPSigning"));
+    assert!(told(Profile::DataEncryption, server).ends_with("allows only serverAuth"));
+    assert_eq!(told(Profile::DataEncryption, "2.5.29.37.0"), "");
+}
+
+#[test]
+fn i6_weak_keys_and_signatures_above_are_told() {
+    let (root, oa) = chain();
+    let subject = name("oa.example");
+    let forged = |algorithm: &str, spki: Vec<u8>| {
+        let forged = Forged {
+            version: vec![0xa0, 3, 2, 1, 2],
+            serial: vec![1],
+            algorithm: seq(&[&oid(algorithm)]),
+            issuer: oa.certificate.issuer().der().to_vec(),
+            validity: ("250601000000Z".into(), "300531235959Z".into()),
+            subject: oa.certificate.subject().der().to_vec(),
+            spki,
+            extensions: vec![forge::basic_constraints(true, true, Some(0)), forge::key_usage(0x06)],
+        };
+        ParsedCertificate::from_der(&forged.sign(&root.key)).unwrap()
+    };
+    let check = |oa: &ParsedCertificate| check_path(&[&root.certificate, oa], &planned(&subject));
+    let strong = oa.key.public_key().spki_der().to_vec();
+    assert_eq!(check(&forged("1.2.840.10045.4.3.2", strong.clone())), []);
+    let sha1 = check(&forged("1.2.840.10045.4.1", strong));
+    assert!(matches!(sha1[..], [PathViolation::IssuerSignature { .. }]), "{sha1:?}");
+    let mut modulus = vec![0, 0x80];
+    modulus.extend([1; 127]);
+    let rsa_1024 = seq(&[&tlv(2, &modulus), &tlv(2, &[1, 0, 1])]);
+    let key = seq(&[&seq(&[&oid("1.2.840.113549.1.1.1"), &[5, 0]]), &tlv(3, &[&[0][..], &rsa_1024].concat())]);
+    let weak = check(&forged("1.2.840.10045.4.3.2", key));
+    assert!(matches!(weak[..], [PathViolation::IssuerKey { .. }]), "{weak:?}");
+    assert_eq!((rules(&sha1), rules(&weak)), (vec!["I6"], vec!["I6"]));
 }
 
 #[test]

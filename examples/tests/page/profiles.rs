@@ -34,6 +34,9 @@ fn issue(desk: &Desk, pair: &Pair, words: &[&str]) -> String {
     text(&desk.yes(&args)["certificate"])
 }
 
+/// The words of a request, what its certificate has, what it lacks, and the purposes that OpenSSL takes it for.
+type Shape<'a> = (&'a [&'a str], &'a [&'a str], &'a [&'a str], &'a [&'a str]);
+
 #[test]
 fn i2_each_built_in_profile_is_what_openssl_takes_it_for() {
     if !has_openssl() {
@@ -50,7 +53,7 @@ fn i2_each_built_in_profile_is_what_openssl_takes_it_for() {
         "http://ocsp.example/",
     ]);
     let (server, client) = ("TLS Web Server Authentication", "TLS Web Client Authentication");
-    let cases: [(&[&str], &[&str], &[&str], &[&str]); 9] = [
+    let cases: [Shape; 9] = [
         (&["server", "--dns", "a.example"], &[server, "DNS:a.example", "CRL Distribution"], &[client], &["sslserver"]),
         (
             &["client", "--cn", "Ada", "--email", "ada@a.example"],

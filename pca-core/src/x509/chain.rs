@@ -8,9 +8,10 @@ use super::oid;
 use super::parsed::ParsedCertificate;
 use super::profile::{ProfileDefinition, ProfileName, in_words};
 use super::san::GeneralName;
+use super::signature::SignatureAlgorithmError;
 use super::usage::KeyUsage;
 use super::validity::Validity;
-use crate::keys::Family;
+use crate::keys::{Family, PublicKeyError};
 use crate::log::Timestamp;
 
 /// A certificate that is about to be signed.
@@ -48,7 +49,7 @@ pub enum PlannedRole<'a> {
 
 /// Checks a planned certificate against the path of its issuers, from the root down (rule I6): names chain, everybody
 /// above is a CA that may sign certificates, path length (C6), validity (C5), family (O3), extended key usage and name
-/// constraints nest. Signatures were verified when the issuers' certificates were made or uploaded.
+/// constraints nest, and the keys and signatures above are strong enough. Signatures were verified when the issuers' certificates were made or uploaded.
 ///
 /// Every violation is returned; an empty list means that the path is good.
 #[must_use]
@@ -69,6 +70,13 @@ pub fn check_path(issuers: &[&ParsedCertificate], planned: &Planned<'_>) -> Vec<
         violations.push(PathViolation::Family { expected: key.family(), found: planned.family });
     }
     for (depth, issuer) in issuers.iter().enumerate() {
+        if let Err(error) = issuer.public_key() {
+            violations.push(PathViolation::IssuerKey { issuer: issuer.subject().clone(), error: error.clone() });
+        }
+        // Nobody asks how a trust anchor signed itself (rule C3).
+        if let (true, Err(error)) = (depth > 0, issuer.signature_algorithm()) {
+            violations.push(PathViolation::IssuerSignature { issuer: issuer.subject().clone(), error: error.clone() });
+        }
         check_issuer(issuer, issuers.len() - depth - 1, planned, &mut violations);
     }
     violations
@@ -185,6 +193,22 @@ pub enum PathViolation {
     NotACa {
         /// Its subject.
         issuer: DistinguishedName,
+    },
+    /// An issuer whose key the platform does not accept: too weak, or of a kind that it does not know.
+    #[error("the key of `{issuer}` is not accepted: {error}")]
+    IssuerKey {
+        /// Its subject.
+        issuer: DistinguishedName,
+        /// What is wrong with the key.
+        error: PublicKeyError,
+    },
+    /// An issuer's certificate that was signed in a way that the platform does not accept, such as with SHA-1.
+    #[error("the certificate of `{issuer}` is not accepted: {error}")]
+    IssuerSignature {
+        /// Its subject.
+        issuer: DistinguishedName,
+        /// What is wrong with the signature's algorithm.
+        error: SignatureAlgorithmError,
     },
     /// An issuer that may not sign certificates.
     #[error("the key usage of `{issuer}` lacks keyCertSign")]

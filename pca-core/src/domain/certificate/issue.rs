@@ -419,4 +419,6 @@ fn unready(ca: &CaId) -> BrokenRule {
 }
 
 #[cfg(test)]
+mod profile_tests;
+#[cfg(test)]
 mod tests;

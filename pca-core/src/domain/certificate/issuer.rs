@@ -147,7 +147,10 @@ const fn code_of(violation: &PathViolation) -> &'static str {
         PathViolation::NameConstraint { .. } => "name-constraint",
         PathViolation::NamesDoNotChain { .. } => "path-broken",
         PathViolation::Family { .. } => "key-family",
-        PathViolation::NotACa { .. } | PathViolation::MayNotSign { .. } => "ca-unfit",
+        PathViolation::NotACa { .. }
+        | PathViolation::MayNotSign { .. }
+        | PathViolation::IssuerKey { .. }
+        | PathViolation::IssuerSignature { .. } => "ca-unfit",
         PathViolation::NoIssuer => "no-issuer",
         _ => "validity",
     }

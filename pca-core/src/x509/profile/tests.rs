@@ -171,3 +171,28 @@ fn l4_i2_every_flaw_is_told_at_once() {
         assert!(told.contains(part), "{part}: {told}");
     }
 }
+
+proptest::proptest! {
+    /// Whatever is fed in, it is read or told; and what is read is written and read again.
+    #[test]
+    fn g4_any_json_is_read_or_told(
+        cut in 0_usize..900,
+        with in "[\\[\\]{}\",:a-z0-9]{0,6}",
+        at in 0_usize..900,
+    ) {
+        let mut text = serde_json::to_string(&ProfileDefinition {
+            name: "own".parse().unwrap(),
+            ..Profile::Mutual.definition().clone()
+        })
+        .unwrap();
+        if text.is_char_boundary(at) && at <= text.len() {
+            text.insert_str(at, &with);
+        }
+        text.truncate(text.len().saturating_sub(cut % 5));
+        if let Ok(read) = ProfileDefinition::from_json(&text) {
+            proptest::prop_assert!(read.flaws().is_empty());
+            let again = ProfileDefinition::from_json(&serde_json::to_string(&read).unwrap());
+            proptest::prop_assert_eq!(again.unwrap(), read);
+        }
+    }
+}
