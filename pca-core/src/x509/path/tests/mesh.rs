@@ -92,7 +92,6 @@ fn g4_a_mesh_of_cross_signed_cas_ends_with_a_reason() {
     // Few signatures and very many ways, more signatures than are verified, and ways that end at an anchor.
     for (count, anchored) in [(9, false), (14, false), (9, true)] {
         let (clauses, took) = judge_mesh(count, anchored);
-        println!("{count} CAs: {took:?}");
         assert!(clauses.contains(&"G4"), "{clauses:?}");
         // No measure, only what shows that nothing runs away: without the bound nobody waits for the end.
         assert!(took < Duration::from_secs(60), "{took:?}");
