@@ -1,9 +1,7 @@
 //! Certificates, requests and revocation lists, as they are uploaded.
 
 use pca_core::log::Timestamp;
-use pca_core::x509::path::{
-    ChainMaterial, ChainOptions, ChainProfile, Purpose, certificates_in, check_chain, crls_in,
-};
+use pca_core::x509::path::{ChainMaterial, ChainOptions, ChainProfile, Purpose, certificates_in, check_chain, crls_in};
 use pca_core::x509::{ParsedCertificate, ParsedCrl, VerifiedCsr, to_pem};
 
 /// A certificate, in PEM or DER.
