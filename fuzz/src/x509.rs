@@ -1,9 +1,7 @@
 //! Certificates, requests and revocation lists, as they are uploaded.
 
 use pca_core::log::Timestamp;
-use pca_core::x509::path::{
-    ChainMaterial, ChainOptions, ChainProfile, Purpose, certificates_in, check_chain, crls_in,
-};
+use pca_core::x509::path::{ChainMaterial, ChainOptions, ChainProfile, Purpose, certificates_in, check_chain, crls_in};
 use pca_core::x509::{
     MAX_OCSP_CERT_IDS, MAX_OCSP_NONCE, MAX_OCSP_REQUEST, OcspRequest, ParsedCertificate, ParsedCrl, ParsedOcspResponse,
     VerifiedCsr, to_pem,

@@ -8,8 +8,7 @@ use crate::x509::{CertificateId, OcspCertStatus, RevocationReason, SerialNumber}
 
 /// The generation of a CA with this number, whether its key lives or ended with it.
 fn generation(ca: &Ca, number: u32) -> Option<&Generation> {
-    let ended = ca.ended().iter().map(|ended| &ended.generation);
-    ca.signing_generations().chain(ended).find(|generation| generation.number == number)
+    ca.every_generation().find(|generation| generation.number == number)
 }
 
 /// The key that issued a certificate, by the SHA-256 of its SubjectPublicKeyInfo; nothing for one that this CA did not issue.
@@ -29,13 +28,12 @@ pub fn issuing_key(desk: &Desk<'_>, ca: &CaId, id: &CertificateId) -> Result<Opt
     let Some(authority) = certificate.authority() else { return Ok(None) };
     let named = generation(desk.ca(&authority.ca)?, authority.generation).and_then(|own| own.parsed.as_ref());
     let named = named.and_then(|own| own.extensions().authority_key_identifier.as_ref()?.key_identifier.clone());
-    let ended = issuer.ended().iter().map(|ended| &ended.generation);
     let signed = |generation: &&Generation| {
         let issuer = generation.parsed.as_ref().and_then(|parsed| parsed.as_issuer().ok());
         // A certificate that names no key of its issuer is anybody's of that name.
         issuer.is_some_and(|issuer| named.as_ref().is_none_or(|named| named == issuer.key_identifier()))
     };
-    let found = issuer.signing_generations().chain(ended).find(signed);
+    let found = issuer.every_generation().find(signed);
     Ok(found.map(|generation| generation.spki))
 }
 
@@ -84,9 +82,7 @@ pub fn status_of(
 
 /// What an uploaded CA's earlier CRL told of a certificate that was issued elsewhere (rule A3).
 fn carried_over(desk: &Desk<'_>, ca: &Ca, issuer: &Generation, serial: SerialNumber) -> Result<OcspCertStatus, Halt> {
-    let ended = ca.ended().iter().map(|ended| &ended.generation);
-    let uploaded = ca.signing_generations().chain(ended).any(Generation::is_uploaded);
-    if !uploaded {
+    if !ca.every_generation().any(Generation::is_uploaded) {
         return Ok(OcspCertStatus::Unknown);
     }
     let entry = desk.crl(issuer.subject_hash)?.entries().get(&serial);
