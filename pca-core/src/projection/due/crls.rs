@@ -46,10 +46,8 @@ impl Crls {
                 let clock = Clock { newest: Some(published.clone()), changed_at: None };
                 self.names.entry(published.subject_hash).or_default().insert(partition, clock);
             }
-            Event::CertificateIssued(issued) => {
-                if issued.partition.is_some() {
-                    self.names.entry(issued.id.issuer()).or_default().entry(issued.partition).or_default();
-                }
+            Event::CertificateIssued(issued) if issued.partition.is_some() => {
+                self.names.entry(issued.id.issuer()).or_default().entry(issued.partition).or_default();
             }
             Event::CertificateRevoked(CertificateRevoked { id, reason, partition, .. }) => {
                 if *reason == RevocationReason::CertificateHold {
