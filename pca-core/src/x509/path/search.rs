@@ -104,8 +104,8 @@ impl<'a> Search<'a> {
         let mut report = Climb::new(Mode::Report, Target::Asked, None);
         // What the bound cuts off here only shortens the report.
         let _ = self.climb(&mut vec![target], &mut report);
-        let best = [sound.best, report.best].into_iter().flatten().min_by_key(|(weight, _)| *weight);
-        match best.or(report.longest) {
+        // The first climb looks for revocation only where nothing else is wrong; the report tells everything.
+        match report.best.or(sound.best).or(report.longest) {
             Some((_, best)) => reasons.extend(best),
             None => reasons.extend(self.alone(target)),
         }
